@@ -1,0 +1,308 @@
+"""Who may see what: rows reach an edge only through here, and a look at another person's data is written down.
+
+What a viewer may not see answers like what does not exist: `NotFound`, whoever asks.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, literal, or_, select
+
+from models import live
+from models.assignment import Assignment
+from models.course import Course
+from models.db import db, transaction, utcnow
+from models.errors import NotAllowed, NotFound, NotLoggedIn
+from models.live import ClassModel, SessionModel
+from models.streams import AnalyticsAccessAudit, JobRun
+from models.submission import Submission
+from models.user import INSTRUCTOR, STAFF, ApiToken, Role, User
+
+TOKEN_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who asks: an account, as it is now. `via` says how it came: cookie or token."""
+
+    user_id: int
+    name: str
+    email: str
+    is_admin: bool
+    via: str = "cookie"
+    login_key: str = ""
+
+
+def viewer_of(user, *, via, login_key=""):
+    """The viewer that an active account is; None for an account that may not come in."""
+    if user is None or not user.is_active:
+        return None
+    return Viewer(user.id, user.name, user.email, user.is_admin, via, login_key)
+
+
+def viewer_by_token(token):
+    """The viewer that holds a bearer token which has not ended, or None."""
+    row = db.session.get(ApiToken, _token_hash(token))
+    if row is None or row.expires_at <= utcnow():
+        return None
+    return viewer_of(db.session.get(User, row.user_id), via="token", login_key=row.token_hash)
+
+
+def viewer_by_login(user_id, login_version):
+    """The viewer of a cookie that was made for this account and this password, or None."""
+    user = db.session.get(User, user_id)
+    if user is None or user.login_version != login_version:
+        return None
+    return viewer_of(user, via="cookie", login_key=f"{user_id}.{login_version}")
+
+
+def viewer_by_cookie(cookie):
+    """The viewer whom the site's signed cookie names, if his login is still good, or None."""
+    user_id, _, login_version = str(cookie.get("_user_id") or "").partition(".")
+    return viewer_by_login(int(user_id), int(login_version)) if user_id else None
+
+
+def make_token(user_id, *, now):
+    """A new bearer token, told once: (token, expires_at)."""
+    token = secrets.token_urlsafe(32)
+    expires_at = now + timedelta(days=TOKEN_DAYS)
+    with transaction() as session:
+        row = ApiToken(token_hash=_token_hash(token), user_id=user_id, created_at=now, expires_at=expires_at)
+        session.add(row)
+    return token, expires_at
+
+
+def end_token(token):
+    """Revoke a token; one that has ended stays so."""
+    with transaction() as session:
+        row = session.get(ApiToken, _token_hash(token))
+        if row is not None:
+            session.delete(row)
+
+
+def _token_hash(token):
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def logged_in(viewer):
+    """The viewer; raises `NotLoggedIn` where nobody is."""
+    if viewer is None:
+        raise NotLoggedIn("Log in first.")
+    return viewer
+
+
+def admin(viewer):
+    """The viewer, who must be an admin."""
+    if not logged_in(viewer).is_admin:
+        raise NotAllowed("Only admins may do this.")
+    return viewer
+
+
+def role_names(viewer, course_id):
+    """The viewer's roles in a course, read now."""
+    query = select(Role.name).where(Role.user_id == viewer.user_id, Role.course_id == course_id)
+    return set(db.session.scalars(query))
+
+
+def is_staff(viewer, course_id):
+    """Whether the viewer teaches the course: instructor, teaching assistant or admin."""
+    return viewer.is_admin or bool(role_names(viewer, course_id) & set(STAFF))
+
+
+def is_instructor(viewer, course_id):
+    """Whether the viewer may change the course: instructor or admin."""
+    return viewer.is_admin or INSTRUCTOR in role_names(viewer, course_id)
+
+
+def course_maker(viewer):
+    """The viewer, who may make courses: an admin, or an instructor somewhere."""
+    query = select(Role.id).where(Role.user_id == logged_in(viewer).user_id, Role.name == INSTRUCTOR).limit(1)
+    if not viewer.is_admin and db.session.scalar(query) is None:
+        raise NotAllowed("Only admins and instructors make courses.")
+    return viewer
+
+
+def get_course(viewer, course_id):
+    """A course that the viewer is in."""
+    course = db.session.get(Course, course_id)
+    if course is None or not (logged_in(viewer).is_admin or role_names(viewer, course_id)):
+        raise NotFound("There is no such course.")
+    return course
+
+
+def changeable_course(viewer, course_id):
+    """A course that the viewer may change."""
+    course = get_course(viewer, course_id)
+    if not is_instructor(viewer, course_id):
+        raise NotAllowed("Only instructors of the course may do this.")
+    return course
+
+
+def staffed_course(viewer, course_id):
+    """A course that the viewer teaches."""
+    course = get_course(viewer, course_id)
+    if not is_staff(viewer, course_id):
+        raise NotAllowed("Only staff of the course may see this.")
+    return course
+
+
+def get_assignment(viewer, assignment_id):
+    """An assignment of a course that the viewer is in."""
+    assignment = db.session.get(Assignment, assignment_id)
+    logged_in(viewer)
+    if assignment is None or not (viewer.is_admin or role_names(viewer, assignment.course_id)):
+        raise NotFound("There is no such assignment.")
+    return assignment
+
+
+def changeable_assignment(viewer, assignment_id):
+    """An assignment whose course the viewer may change."""
+    assignment = get_assignment(viewer, assignment_id)
+    if not is_instructor(viewer, assignment.course_id):
+        raise NotAllowed("Only instructors of the course may change its assignments.")
+    return assignment
+
+
+def own_work_in(viewer, assignment_id):
+    """An assignment that the viewer may work on: of a course where he has a role."""
+    assignment = get_assignment(viewer, assignment_id)
+    if not role_names(viewer, assignment.course_id):
+        raise NotFound("There is no such assignment.")
+    return assignment
+
+
+def get_submission(viewer, submission_id):
+    """A submission that the viewer may read: the owner's, or of a course that he teaches."""
+    submission = db.session.get(Submission, submission_id) if submission_id is not None else None
+    logged_in(viewer)
+    if submission is None or not (submission.user_id == viewer.user_id or is_staff(viewer, submission.course_id)):
+        raise NotFound("There is no such submission.")
+    return submission
+
+
+def loggable_submission(viewer, submission_id):
+    """A submission that the viewer may write events of: the owner's, or of a course where he is instructor."""
+    submission = get_submission(viewer, submission_id)
+    if submission.user_id != viewer.user_id and not is_instructor(viewer, submission.course_id):
+        raise NotFound("There is no such submission.")
+    return submission
+
+
+def own_submission(viewer, submission_id):
+    """The viewer's own submission: nobody saves or hands in for somebody else."""
+    submission = get_submission(viewer, submission_id)
+    if submission.user_id != viewer.user_id:
+        raise NotAllowed("Only its owner may change a submission.")
+    return submission
+
+
+def loggable_submissions(viewer, submission_ids):
+    """{id: row} of those submissions that the viewer may write events of, in one query; the others are left out."""
+    query = select(Submission.id, Submission.user_id, Submission.course_id).where(Submission.id.in_(submission_ids))
+    rows = db.session.execute(query).all()
+    foreign = {row.course_id for row in rows if row.user_id != viewer.user_id}
+    taught = {course_id for course_id in sorted(foreign) if is_instructor(viewer, course_id)}
+    return {row.id: row for row in rows if row.user_id == viewer.user_id or row.course_id in taught}
+
+
+def readable_user(viewer, user_id):
+    """A person whose own figures the viewer may read: himself, or anybody for an admin."""
+    user = db.session.get(User, user_id)
+    if user is None or not (logged_in(viewer).is_admin or viewer.user_id == user_id):
+        raise NotFound("There is no such user.")
+    return user
+
+
+def teaches(viewer) -> ColumnElement[bool]:
+    """The condition under which a class is the viewer's: its teacher, or staff of its course."""
+    courses = select(Role.course_id).where(Role.user_id == viewer.user_id, Role.name.in_(STAFF))
+    return or_(ClassModel.teacher_id == viewer.user_id, ClassModel.course_id.in_(courses), literal(viewer.is_admin))
+
+
+def get_class(viewer, class_id):
+    """A class that the viewer teaches."""
+    logged_in(viewer)
+    found = db.session.scalar(select(ClassModel).where(ClassModel.id == class_id, teaches(viewer)))
+    if found is None:
+        raise NotFound("There is no such class.")
+    return found
+
+
+def _course_of(session_row):
+    return db.session.scalar(select(Assignment.course_id).where(Assignment.id == session_row.test_id))
+
+
+def is_watcher(viewer, session_row):
+    """Whether the viewer may watch a live session: teacher of its class, staff of its assignment's course, admin."""
+    if viewer.is_admin:
+        return True
+    teacher_id = db.session.scalar(select(ClassModel.teacher_id).where(ClassModel.id == session_row.class_id))
+    return teacher_id == viewer.user_id or is_staff(viewer, _course_of(session_row))
+
+
+def watchable_session(viewer, session_id):
+    """A live session that the viewer may watch and command."""
+    found = db.session.get(SessionModel, session_id)
+    if found is None or not is_watcher(logged_in(viewer), found):
+        raise NotFound("There is no such session.")
+    return found
+
+
+def joinable_session(viewer, session_id):
+    """A live session in which the viewer is one of the students."""
+    found = db.session.get(SessionModel, session_id)
+    if found is None or logged_in(viewer).user_id not in expected_students(found):
+        raise NotFound("There is no such session.")
+    return found
+
+
+def visible_session(viewer, session_id):
+    """A live session that the viewer watches or belongs to; answers (session, whether he watches)."""
+    found = db.session.get(SessionModel, session_id)
+    if found is not None:
+        if is_watcher(logged_in(viewer), found):
+            return found, True
+        if viewer.user_id in expected_students(found):
+            return found, False
+    raise NotFound("There is no such session.")
+
+
+def expected_students(session_row):
+    """Who belongs to a live session: its own list from the opening on, the class's before."""
+    if session_row.status != live.SCHEDULED and session_row.student_ids:
+        return session_row.student_ids
+    return db.session.scalar(select(ClassModel.student_ids).where(ClassModel.id == session_row.class_id)) or []
+
+
+def get_recalculation(viewer, run_id):
+    """A recalculation that the viewer may see: an admin's any, else of a course that he teaches."""
+    run = db.session.get(JobRun, run_id)
+    if run is None or run.kind != "recalculation":
+        raise NotFound("There is no such recalculation.")
+    recalculable(viewer, run.scope, run.scope_id)
+    return run
+
+
+def recalculable(viewer, scope, scope_id):
+    """Raise unless the viewer may recalculate this scope: an admin any, staff what lies in their own course."""
+    if logged_in(viewer).is_admin:
+        return
+    if scope in ("user", "all"):
+        raise NotAllowed("Only admins recalculate a user or everything.")
+    course_id = {
+        "course": lambda: scope_id,
+        "assignment": lambda: get_assignment(viewer, scope_id).course_id,
+        "submission": lambda: get_submission(viewer, scope_id).course_id,
+    }[scope]()
+    staffed_course(viewer, course_id)
+
+
+def audit(viewer, what, *, subject_id=None, scope=""):
+    """Write down that the viewer looks at somebody else's data; a look at one's own is nobody's business."""
+    if subject_id == viewer.user_id:
+        return
+    with transaction() as session:
+        row = AnalyticsAccessAudit(actor_id=viewer.user_id, subject_id=subject_id, what=what, scope=scope, at=utcnow())
+        session.add(row)

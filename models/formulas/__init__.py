@@ -1,0 +1,1 @@
+"""Arithmetic by version: no clock, no query, no state of its own."""
