@@ -1,0 +1,128 @@
+"""What is told: one function per outgoing message; nothing else emits.
+
+News between processes say only whom to look at again. They go to this process's rooms directly, and to the others
+through Redis, which may lose them: every room looks at everything again with each beat.
+"""
+
+import logging
+import time
+
+import orjson
+import redis
+from flask import current_app
+
+from monitoring import NAMESPACE, memory, rooms, sockets
+
+log = logging.getLogger(__name__)
+
+NEWS = "blockpy:news"
+ADMINS = "admins"
+QUIET_SECONDS = 6.0
+
+
+def watchers_room(session_id):
+    """The Socket.IO room of those who watch a session."""
+    return f"watch:{session_id}"
+
+
+def students_room(session_id):
+    """The Socket.IO room of a session's learners."""
+    return f"session:{session_id}"
+
+
+def _send(message, payload, *, to, only_here=False):
+    sockets().server.emit(message, payload, namespace=NAMESPACE, to=to, ignore_queue=only_here)
+
+
+def frame(payload, *, to):
+    """A frame to one watcher of this process."""
+    _send("frame", payload, to=to, only_here=True)
+
+
+def beat(payload, *, to):
+    """A beat to one watcher of this process."""
+    _send("beat", payload, to=to, only_here=True)
+
+
+def resync(session_id, reason, *, to=None):
+    """Watchers of this process throw their picture away and watch again."""
+    _send("resync", {"session_id": session_id, "reason": reason}, to=to or watchers_room(session_id), only_here=True)
+
+
+def session_changed(session):
+    """A live session moved on: its learners and watchers are told, in every process."""
+    for room in (students_room(session["id"]), watchers_room(session["id"])):
+        _send("session_changed", session, to=room)
+    _news(session_id=session["id"])
+
+
+def recalculation(job):
+    """Admins see how far a recalculation is."""
+    _send("recalculation", job, to=ADMINS)
+
+
+def closed(reason, *, to):
+    """One socket is told why it is closed."""
+    _send("closed", {"reason": reason}, to=to, only_here=True)
+
+
+def activity(app, events):
+    """After the commit: the rows of the learners who did something."""
+    _news(user_ids=sorted({event["user_id"] for event in events}))
+
+
+def counts_changed(changed):
+    """After a fold: the rows of the learners whose counts moved."""
+    _news(user_ids=sorted({item.user_id for item in changed}))
+
+
+def participants_changed(session_id, user_ids):
+    """Somebody came to a session or left it."""
+    _news(user_ids=user_ids, session_id=session_id)
+
+
+def _news(user_ids=None, session_id=None):
+    rooms().mark(user_ids, session_id)
+    told = {"from": rooms().process_id, "user_ids": user_ids, "session_id": session_id}
+    try:
+        memory().publish(NEWS, orjson.dumps(told))
+    except redis.RedisError as error:
+        log.warning("news were not published, the rooms will look by themselves: %s", error)
+
+
+def listen(app):
+    """Hear the news of other processes, for ever. After any silence the rooms look at everything again."""
+    with app.app_context():
+        while True:
+            try:
+                _hear(rooms())
+            except redis.RedisError as error:
+                log.warning("deaf for news, subscribing again: %s", error)
+                current_app.extensions["socketio"].sleep(1)
+                rooms().mark()
+
+
+def _hear(here):
+    """Listen until the connection breaks or stays quiet although this process itself speaks."""
+    pubsub = memory().pubsub(ignore_subscribe_messages=True)
+    pubsub.subscribe(NEWS)
+    heard = spoken = time.monotonic()
+    try:
+        while True:
+            message = pubsub.get_message(timeout=1.0)
+            now = time.monotonic()
+            if message:
+                heard = now
+                _take_news(here, orjson.loads(message["data"]))
+            if now - heard > QUIET_SECONDS:
+                raise redis.ConnectionError("no news, not even our own")
+            if now - spoken > QUIET_SECONDS / 3:
+                spoken = now
+                memory().publish(NEWS, orjson.dumps({"from": here.process_id}))
+    finally:
+        pubsub.close()
+
+
+def _take_news(here, told):
+    if told["from"] != here.process_id:
+        here.mark(told.get("user_ids"), told.get("session_id"))

@@ -1,0 +1,1 @@
+"""The live rooms' rows in SQL: classes, sessions with their participants, attempts."""

@@ -1,0 +1,198 @@
+"""Live sessions in SQL. `mutate_participants` is the one way in which participants change."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import and_, func, or_, select, update
+
+from models import access, live
+from models.analytics_events import StudyEvent
+from models.assignment import Assignment
+from models.counters import SubmissionCounts
+from models.db import db, iso, transaction
+from models.live import PARTICIPANT_KEYS, AttemptModel, ClassModel, SessionModel
+from models.projections.counts import NAME as COUNTS
+from models.streams import ProjectionHead, UserStream
+from models.submission import Submission
+from models.user import Role, User
+
+RECENT_EVENTS = 100
+OUTCOMES = ("Run.Program", "Compile.Error", "Intervention", "X-Submission.Update")
+
+
+@dataclass
+class Facts:
+    """What SQL knows of one participant."""
+
+    user_id: int
+    name: str
+    attempt: object = None
+    submission: object = None
+    counts: object = None
+    counted_seq: int = 0
+    last_event_type: str | None = None
+    last_activity: object = None
+    outcomes: list = field(default_factory=list)
+
+
+def session_dict(row):
+    """The session of the contract, with the names of its class and assignment."""
+    query = select(ClassModel.name, Assignment.name).join(Assignment, Assignment.id == row.test_id)
+    class_name, assignment_name = db.session.execute(query.where(ClassModel.id == row.class_id)).one()
+    return row.as_dict(class_name=class_name, assignment_name=assignment_name)
+
+
+def list_sessions(viewer, *, active):
+    """The viewer's sessions as teacher or student, soonest first; `active` leaves the final states out."""
+    query = select(SessionModel).join(ClassModel, ClassModel.id == SessionModel.class_id)
+    if active:
+        query = query.where(SessionModel.status.in_(live.OPEN_STATES))
+    query = query.where(or_(access.teaches(viewer), _may_join(viewer)))
+    rows = db.session.scalars(query.order_by(SessionModel.scheduled_at, SessionModel.id).limit(500)).all()
+    return [row for row in rows if _is_mine(viewer, row)]
+
+
+def _may_join(viewer):
+    """A first sieve, by the courses that the viewer is in; `_is_mine` looks into the list of students."""
+    mine = select(Assignment.id).join(Role, Role.course_id == Assignment.course_id)
+    return SessionModel.test_id.in_(mine.where(Role.user_id == viewer.user_id))
+
+
+def _is_mine(viewer, row):
+    return access.is_watcher(viewer, row) or viewer.user_id in access.expected_students(row)
+
+
+def live_sessions():
+    """The ids of all sessions that learners may be in, soonest first, by `ix_sessions_live`."""
+    query = select(SessionModel.id).where(SessionModel.status.in_(live.OPEN_STATES[1:]))
+    return list(db.session.scalars(query.order_by(SessionModel.scheduled_at)))
+
+
+def live_sessions_of(user_id, assignment_id):
+    """The live sessions on an assignment in which this learner is expected."""
+    query = select(SessionModel).where(
+        SessionModel.test_id == assignment_id, SessionModel.status.in_(live.OPEN_STATES[1:])
+    )
+    return [row for row in db.session.scalars(query) if user_id in access.expected_students(row)]
+
+
+def set_status(session, session_id, *, wanted, allowed, **values):
+    """Move a session on if it is in one of the allowed states; answers whether it was."""
+    statement = update(SessionModel).where(SessionModel.id == session_id, SessionModel.status.in_(allowed))
+    values |= {"status": wanted, "version": SessionModel.version + 1}
+    return session.execute(statement.values(values).execution_options(synchronize_session=False)).rowcount == 1
+
+
+def locked_session(session, session_id):
+    """The session as it is now, locked until the commit."""
+    query = select(SessionModel).where(SessionModel.id == session_id).with_for_update(key_share=True)
+    return session.scalar(query.execution_options(populate_existing=True))
+
+
+def mutate_participants(session_id, change):
+    """Change the participants under the row's lock: `change(list of dicts)` edits the list or answers a new one.
+
+    Raises the session's `version` if anything changed. Joins a transaction; answers the participants.
+    """
+    with transaction() as session:
+        return mutate_participants_in(locked_session(session, session_id), change)
+
+
+def mutate_participants_in(row, change):
+    """The same for a row that `locked_session` has locked in this transaction."""
+    participants = [dict(item) for item in row.participants]
+    changed = change(participants)
+    changed = participants if changed is None else changed
+    if changed != row.participants:
+        _check(changed)
+        row.participants = changed
+        row.version += 1
+    return changed
+
+
+def _check(participants):
+    for item in participants:
+        if tuple(item) != PARTICIPANT_KEYS:
+            raise ValueError(f"a participant has exactly the keys {PARTICIPANT_KEYS}, not {tuple(item)}")
+
+
+def put_participant(participants, user_id, *, attempt_id, now):
+    """One entry per student: add it, or connect it again."""
+    for item in participants:
+        if item["student_id"] == user_id:
+            item.update(attempt_id=attempt_id, connection_status=live.CONNECTED, last_activity=iso(now))
+            return
+    values = (user_id, attempt_id, iso(now), live.CONNECTED, iso(now))
+    participants.append(dict(zip(PARTICIPANT_KEYS, values, strict=True)))
+
+
+def load_facts(session_row, user_ids):
+    """{user_id: Facts} of these participants: three statements, whatever their history."""
+    facts = _load_people(session_row, user_ids)
+    for event in _recent_events(session_row.test_id, user_ids):
+        fact = facts[event.user_id]
+        fact.last_event_type, fact.last_activity = event.event_type, event.created_at
+        if event.event_type in OUTCOMES:
+            fact.outcomes.append(event)
+    return facts
+
+
+def _load_people(session_row, user_ids):
+    """Counts and how far they are in one statement, so that the two belong together."""
+    attempt = _newest_attempts(session_row.id)
+    on_test = and_(Submission.user_id == User.id, Submission.assignment_id == session_row.test_id)
+    query = (
+        select(User.id, User.name, AttemptModel, Submission, SubmissionCounts, ProjectionHead.folded_seq)
+        .outerjoin(attempt, attempt.c.student_id == User.id)
+        .outerjoin(AttemptModel, AttemptModel.id == attempt.c.id)
+        .outerjoin(Submission, on_test)
+        .outerjoin(SubmissionCounts, SubmissionCounts.submission_id == Submission.id)
+        .outerjoin(ProjectionHead, and_(ProjectionHead.user_id == User.id, ProjectionHead.projection == COUNTS))
+        .where(User.id.in_(user_ids))
+        .execution_options(populate_existing=True)
+    )
+    return {
+        user_id: Facts(user_id, name, attempt, submission, counts, folded_seq or 0)
+        for user_id, name, attempt, submission, counts, folded_seq in db.session.execute(query)
+    }
+
+
+def _newest_attempts(session_id):
+    query = select(AttemptModel.student_id, func.max(AttemptModel.id).label("id"))
+    return query.where(AttemptModel.session_id == session_id).group_by(AttemptModel.student_id).subquery()
+
+
+def _recent_events(assignment_id, user_ids):
+    """The newest events of each stream on this assignment, oldest first: a bounded look, however long the history."""
+    query = (
+        select(
+            StudyEvent.user_id,
+            StudyEvent.event_type,
+            StudyEvent.created_at,
+            StudyEvent.occurred_at,
+            StudyEvent.properties,
+        )
+        .join(UserStream, UserStream.user_id == StudyEvent.user_id)
+        .where(
+            StudyEvent.user_id.in_(user_ids),
+            StudyEvent.user_seq > UserStream.last_seq - RECENT_EVENTS,
+            StudyEvent.assignment_id == assignment_id,
+        )
+        .order_by(StudyEvent.user_id, StudyEvent.user_seq)
+    )
+    return db.session.execute(query)
+
+
+def oldest_uncounted_at(user_ids):
+    """When the oldest event of these learners that is not counted yet was stored, or None."""
+    query = (
+        select(func.min(StudyEvent.created_at))
+        .join(ProjectionHead, ProjectionHead.user_id == StudyEvent.user_id)
+        .join(UserStream, UserStream.user_id == StudyEvent.user_id)
+        .where(
+            ProjectionHead.projection == COUNTS,
+            ProjectionHead.user_id.in_(user_ids),
+            ProjectionHead.folded_seq < UserStream.last_seq,
+            StudyEvent.user_seq == ProjectionHead.folded_seq + 1,
+        )
+    )
+    return db.session.scalar(query)

@@ -1,0 +1,115 @@
+"""A participant's row and the picture's totals: pure functions of what SQL and Redis know (contract monitoring 4)."""
+
+from models.db import from_ms, iso, to_ms
+from models.events import error_name, feedback, is_outcome_of_error, normalised_name
+from models.formulas import stuck
+from monitoring import presence
+
+COUNTS = (
+    "runs",
+    "edits",
+    "syntax_errors",
+    "runtime_errors",
+    "failed_instructor_tests",
+    "average_edit_time",
+    "average_attempt_time",
+    "estimated_time_spent",
+)
+NEEDS_YOU = (stuck.STUCK, "HAND")
+
+
+def row_of(fact, here, *, session_row, is_expected, now_ms):
+    """The whole state of one participant, without its version."""
+    attempt, submission, counts = fact.attempt, fact.submission, fact.counts
+    last_call_ms = _since_opening(fact.last_activity, session_row)
+    place = next((p for p in session_row.participants if p["student_id"] == fact.user_id), None)
+    state = presence.state_of(
+        here,
+        now_ms=now_ms,
+        session_status=session_row.status,
+        attempt_status=attempt and attempt.status,
+        joined=place is not None,
+        last_call_ms=last_call_ms,
+        is_expected=is_expected,
+    )
+    work = _work(fact, state)
+    return {
+        "user_id": fact.user_id,
+        "name": fact.name,
+        "state": state.state,
+        "since": _iso_ms(state.since_ms),
+        "tabs": state.tabs,
+        "attention": state.attention,
+        "attention_since": _iso_ms(state.attention_since_ms),
+        "work": work.state,
+        "work_since": _iso_ms(work.since_ms),
+        "work_reason": work.reason,
+        "attempt_id": attempt and attempt.id,
+        "submission_id": submission and submission.id,
+        "joined_at": place and place["joined_at"],
+        "last_activity": iso(fact.last_activity),
+        "counts": {name: getattr(counts, name) if counts else 0 for name in COUNTS},
+        "counted_seq": fact.counted_seq,
+        "score": submission.score if submission else 0.0,
+        "correct": bool(submission and submission.correct),
+        "last_event_type": fact.last_event_type,
+        "code_version": submission.version if submission else 0,
+        "claimed_by": None,
+        "snoozed_until": None,
+    }
+
+
+def _since_opening(moment, session_row):
+    """What was done on the exercise before the session was planned does not make a learner present in it."""
+    if moment is None or moment < session_row.scheduled_at:
+        return None
+    return to_ms(moment)
+
+
+def _iso_ms(moment_ms):
+    return iso(from_ms(moment_ms))
+
+
+def _work(fact, state):
+    submission = fact.submission
+    return stuck.work_of(
+        runs_of(fact.outcomes),
+        solved=bool(submission and submission.correct),
+        solved_ms=presence.moment_ms(submission.date_graded) if submission else None,
+        active=state.attention == presence.ACTIVE,
+    )
+
+
+def runs_of(events):
+    """The runs that a learner's outcomes and feedback come to, in order of the client's clock."""
+    runs = []
+    for event in sorted(events, key=lambda e: to_ms(e.occurred_at or e.created_at)):
+        name, at_ms = normalised_name(event.event_type, event.properties), to_ms(event.occurred_at or event.created_at)
+        if name in ("Run.Program", "Compile.Error"):
+            failed = is_outcome_of_error(event.event_type, event.properties)
+            runs.append(stuck.Run(at_ms, error_name(event.properties.get("message")) if failed else None))
+        elif name == "Intervention" and runs:
+            said = feedback(event.properties)
+            runs[-1].tests, runs[-1].successes = said.tests, said.successes
+    return runs
+
+
+def totals(rows):
+    """What the head of the room says, from its rows."""
+    rows = list(rows)
+    scores = [row["score"] for row in rows if row["submission_id"] is not None]
+    return {
+        "expected": len(rows),
+        "here": sum(row["state"] in (presence.CONNECTED, presence.UNSTABLE) for row in rows),
+        "needs_you": sum(row["work"] in NEEDS_YOU or row["state"] == presence.LOST for row in rows),
+        "by_state": _tally(rows, "state"),
+        "by_work": _tally(rows, "work"),
+        "mean_score": sum(scores) / len(scores) if scores else None,
+    }
+
+
+def _tally(rows, key):
+    found = {}
+    for row in rows:
+        found[row[key]] = found.get(row[key], 0) + 1
+    return found
