@@ -1,0 +1,1 @@
+"""What follows from the log: jobs, every one safe to run twice."""
