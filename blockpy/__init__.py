@@ -1,0 +1,73 @@
+"""What is asked: the edges. Blueprints, who asks, and how each protocol tells an error."""
+
+import logging
+
+from flask import g, jsonify, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from blockpy import admin, auth, counts, courses, editor, live, pages, people, status
+from models.errors import AppError, TooLarge, Unreadable
+
+log = logging.getLogger(__name__)
+
+POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self' ws: wss:; "
+    "frame-ancestors 'self'; base-uri 'self'; form-action 'self'; object-src 'none'"
+)
+CODES = {400: "invalid", 401: "not_logged_in", 403: "not_allowed", 404: "not_found", 405: "invalid", 413: "too_large"}
+
+
+def register(app):
+    """Give the application its edges."""
+    if app.config["TRUSTED_PROXIES"]:
+        count = int(app.config["TRUSTED_PROXIES"])
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)
+    auth.init_app(app)
+    for module in (admin, auth, counts, courses, editor, live, pages, people, status):
+        app.register_blueprint(module.bp)
+    app.register_error_handler(AppError, tell)
+    app.register_error_handler(HTTPException, tell_http)
+    app.after_request(_protect)
+    app.jinja_env.globals["asset"] = asset
+    app.context_processor(lambda: {"viewer": g.get("viewer")})
+
+
+def asset(name):
+    """The address of a built file; it changes with the build, so that browsers may keep it."""
+    return url_for("static", filename=f"dist/{name}", v=status.build())
+
+
+def tell(error):
+    """Render what was refused in the form of its protocol."""
+    if request.path.startswith("/blockpy/"):
+        return editor.refuse(error)
+    if _wants_json():
+        return jsonify(error.as_dict()), error.status
+    if error.status == 401:
+        return auth.to_login()
+    return render_template("pages/error.html", message=error.message, status=error.status), error.status
+
+
+def tell_http(error):
+    """What Flask and Werkzeug refuse by themselves, told like our own."""
+    status_code = error.code or 500
+    kind = {400: Unreadable, 413: TooLarge}.get(status_code, AppError)
+    ours = kind(error.description or "This cannot be done.")
+    ours.status, ours.code = status_code, CODES.get(status_code, "unavailable" if status_code >= 500 else "invalid")
+    return tell(ours)
+
+
+def _wants_json():
+    """Programs get JSON; people who look at a page get a page."""
+    return request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json"
+
+
+def _protect(response):
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    if request.path.startswith("/static/dist/") and request.args.get("v"):
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response

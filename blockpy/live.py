@@ -1,0 +1,167 @@
+"""`/api/classes` and `/api/sessions`: the live rooms' commands and pictures (contract monitoring 2)."""
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, g, jsonify
+from flask import request as http
+from pydantic import Field
+
+from blockpy.counts import event_dict, newest_events
+from blockpy.reading import Body, body
+from models import access
+from models.course import required_name
+from models.db import db
+from models.errors import NotFound
+from models.live import SessionModel
+from models.submission import find_submission
+from monitoring import frames, sessions
+from monitoring.repositories import sql_class_repository as classes
+from monitoring.repositories import sql_session_repository as repository
+
+bp = Blueprint("live", __name__, url_prefix="/api")
+
+LAST_EVENTS = 200
+
+
+class NewClass(Body):
+    """A class to make."""
+
+    name: str
+    student_ids: list[int]
+    course_id: int | None = None
+
+
+class ClassChange(Body):
+    """What to change of a class; what is not named stays."""
+
+    name: str | None = None
+    student_ids: list[int] | None = None
+    status: str | None = None
+
+
+class NewSession(Body):
+    """A live session to plan."""
+
+    class_id: int
+    assignment_id: int
+    scheduled_at: datetime | None = None
+    time_limit_minutes: int | None = Field(default=None)
+
+
+@bp.get("/classes")
+def list_classes():
+    """My classes."""
+    return jsonify(items=[row.as_dict() for row in classes.list_classes(access.logged_in(g.viewer))], next=None)
+
+
+@bp.post("/classes")
+def make_class():
+    """Make a class of learners of a course that I teach."""
+    viewer, wanted = access.logged_in(g.viewer), body(NewClass)
+    row = classes.new_class(
+        viewer, name=required_name(wanted.name), student_ids=wanted.student_ids, course_id=wanted.course_id
+    )
+    return jsonify(row.as_dict()), 201
+
+
+@bp.get("/classes/<int:class_id>")
+def read_class(class_id):
+    """One class."""
+    return jsonify(access.get_class(g.viewer, class_id).as_dict())
+
+
+@bp.patch("/classes/<int:class_id>")
+def change_class(class_id):
+    """Change a class; sessions that were opened keep their students."""
+    wanted = body(ClassChange)
+    name = required_name(wanted.name) if wanted.name is not None else None
+    row = classes.change_class(
+        access.logged_in(g.viewer), class_id, name=name, student_ids=wanted.student_ids, status=wanted.status
+    )
+    return jsonify(row.as_dict())
+
+
+@bp.get("/sessions")
+def list_sessions():
+    """My sessions, soonest first."""
+    rows = repository.list_sessions(access.logged_in(g.viewer), active=http.args.get("active") == "1")
+    return jsonify(items=[repository.session_dict(row) for row in rows], next=None)
+
+
+@bp.post("/sessions")
+def make_session():
+    """Plan a live session."""
+    viewer, wanted = access.logged_in(g.viewer), body(NewSession)
+    planned = wanted.scheduled_at
+    if planned is not None and planned.tzinfo is None:
+        planned = planned.replace(tzinfo=UTC)
+    row = sessions.new_session(
+        viewer,
+        class_id=wanted.class_id,
+        assignment_id=wanted.assignment_id,
+        scheduled_at=planned,
+        time_limit_minutes=wanted.time_limit_minutes,
+    )
+    return jsonify(repository.session_dict(row)), 201
+
+
+@bp.get("/sessions/<int:session_id>")
+def read_session(session_id):
+    """One session; its participants for those who watch it, one's own entry for a student."""
+    row, watches = access.visible_session(g.viewer, session_id)
+    mine = [item for item in row.participants if watches or item["student_id"] == g.viewer.user_id]
+    return jsonify(repository.session_dict(row) | {"participants": mine})
+
+
+@bp.post("/sessions/<int:session_id>/<any(open, start, complete, cancel):action>")
+def move_session(session_id, action):
+    """One of the transitions; repeated, it has no effect."""
+    row = sessions.move(g.viewer, access.watchable_session(g.viewer, session_id), action)
+    return jsonify(repository.session_dict(row))
+
+
+@bp.post("/sessions/<int:session_id>/join")
+def join(session_id):
+    """Enter a session as a student without a socket."""
+    row = access.joinable_session(g.viewer, session_id)
+    attempt_id, submission_id = sessions.join(g.viewer, row)
+    row = db.session.get(SessionModel, session_id)
+    return jsonify(attempt_id=attempt_id, submission_id=submission_id, session=repository.session_dict(row))
+
+
+@bp.post("/sessions/<int:session_id>/leave")
+def leave(session_id):
+    """Say goodbye."""
+    row = access.joinable_session(g.viewer, session_id)
+    sessions.leave(g.viewer, row)
+    return jsonify(session=repository.session_dict(row))
+
+
+@bp.get("/sessions/<int:session_id>/snapshot")
+def snapshot(session_id):
+    """The picture, for clients without sockets."""
+    row = access.watchable_session(g.viewer, session_id)
+    access.audit(g.viewer, "snapshot", scope=f"session:{session_id}")
+    return jsonify(frames.snapshot(row))
+
+
+@bp.get("/sessions/<int:session_id>/students/<int:user_id>")
+def student(session_id, user_id):
+    """One student's pane: the code as it is now, the last events, the counts, why he is flagged."""
+    row = access.watchable_session(g.viewer, session_id)
+    if user_id not in access.expected_students(row):
+        raise NotFound("There is no such student in this session.")
+    access.audit(g.viewer, "pane", subject_id=user_id, scope=f"session:{session_id}")
+    test_id = row.test_id
+    course_id = access.get_assignment(g.viewer, test_id).course_id
+    shown = next(r for r in frames.snapshot(row)["rows"] if r["user_id"] == user_id)
+    submission = find_submission(db.session(), test_id, course_id, user_id)
+    return jsonify(
+        user_id=user_id,
+        name=shown["name"],
+        row=shown,
+        counts=shown["counts"],
+        code=submission.code if submission else "",
+        code_version=submission.version if submission else 0,
+        events=[event_dict(e) for e in newest_events(submission.id, LAST_EVENTS)] if submission else [],
+    )

@@ -1,0 +1,164 @@
+"""The site's pages: the first page, the editor, the live room."""
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask_wtf.csrf import generate_csrf
+from sqlalchemy import select
+
+from blockpy.admin import WORDS
+from models import access, live
+from models.assignment import Assignment
+from models.course import Course
+from models.db import db, utcnow
+from models.errors import Invalid, NotLoggedIn
+from models.submission import Submission
+from models.user import LEARNER, STAFF, Role
+from monitoring import sessions
+from monitoring.repositories import sql_class_repository as classes
+from monitoring.repositories import sql_session_repository as repository
+
+bp = Blueprint("pages", __name__)
+
+EDITOR_CALLS = {
+    "loadAssignment": "load_assignment",
+    "saveFile": "save_file",
+    "logEvent": "log_event",
+    "updateSubmission": "update_submission",
+    "updateSubmissionStatus": "update_submission_status",
+}
+
+
+def someone():
+    """The viewer; a person who is not logged in is sent to the form."""
+    if g.viewer is None:
+        raise NotLoggedIn("Log in first.")
+    return g.viewer
+
+
+@bp.get("/")
+def home():
+    """What is mine, and what is going on right now."""
+    viewer = someone()
+    roles = db.session.execute(
+        select(Role.name, Course.id, Course.name).join(Course).where(Role.user_id == viewer.user_id)
+    ).all()
+    taught = sorted({course_id for name, course_id, _ in roles if name in STAFF})
+    if viewer.is_admin and not roles:
+        return redirect(url_for("admin.index"))
+    return render_template(
+        "pages/home.html",
+        assignments=_my_assignments(viewer),
+        open_sessions=[_session_line(row) for row in repository.list_sessions(viewer, active=True)],
+        classes=_my_classes(viewer),
+        startable=_startable(viewer) if taught else [],
+        is_parent_only=not roles,
+        role_words=", ".join(sorted({course for _, _, course in roles})),
+        now=utcnow(),
+    )
+
+
+def _my_assignments(viewer):
+    """The exercises of the courses that I learn in, with how far I am."""
+    mine = select(Role.course_id).where(Role.user_id == viewer.user_id, Role.name == LEARNER)
+    query = (
+        select(Assignment, Course, Submission)
+        .join(Course, Course.id == Assignment.course_id)
+        .outerjoin(Submission, (Submission.assignment_id == Assignment.id) & (Submission.user_id == viewer.user_id))
+        .where(Assignment.course_id.in_(mine), Assignment.hidden.is_(False))
+        .order_by(Assignment.id)
+    )
+    return [
+        {
+            "id": assignment.id,
+            "name": assignment.name,
+            "course_name": course.name,
+            "status": WORDS.get(work.submission_status, work.submission_status) if work else "not started",
+            "score": float(work.percentage) if work else None,
+            "url": url_for("pages.assignment", assignment_id=assignment.id),
+        }
+        for assignment, course, work in db.session.execute(query)
+    ]
+
+
+def _session_line(row):
+    told = repository.session_dict(row)
+    return {
+        "id": row.id,
+        "class_name": told["class_name"],
+        "assignment_name": told["assignment_name"],
+        "status": row.status,
+        "since": row.started_at,
+        "url": url_for("pages.live_session", session_id=row.id),
+    }
+
+
+def _my_classes(viewer):
+    return [
+        {
+            "id": row.id,
+            "name": row.name,
+            "student_count": len(row.student_ids),
+            "course_name": row.course_id and db.session.get(Course, row.course_id).name,
+        }
+        for row in classes.list_classes(viewer)
+    ]
+
+
+def _startable(viewer):
+    """The classes with the exercises of their courses."""
+    lines = []
+    for row in classes.list_classes(viewer):
+        query = select(Assignment).where(Assignment.course_id == row.course_id).order_by(Assignment.name)
+        names = [{"id": item.id, "name": item.name} for item in db.session.scalars(query)]
+        if row.status == live.ACTIVE:
+            lines.append({"class_id": row.id, "class_name": row.name, "assignments": names})
+    return lines
+
+
+@bp.post("/sessions/start")
+def start_session():
+    """Plan, open and start a live session in one go, and show its room."""
+    viewer = someone()
+    wanted = {}
+    for name in ("class_id", "assignment_id"):
+        text = request.form.get(name, "")
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise Invalid(f"{name} is needed.", field=name)
+        wanted[name] = int(text)
+    row = sessions.new_session(viewer, **wanted)
+    for action in ("open", "start"):
+        row = sessions.move(viewer, row, action)
+    return redirect(url_for("pages.live_session", session_id=row.id))
+
+
+@bp.get("/assignments/<int:assignment_id>")
+def assignment(assignment_id):
+    """The editor."""
+    row = access.get_assignment(someone(), assignment_id)
+    return _editor(row, None)
+
+
+@bp.get("/sessions/<int:session_id>")
+def live_session(session_id):
+    """The room for who watches, the editor with its live line for a student."""
+    row, watches = access.visible_session(someone(), session_id)
+    told = repository.session_dict(row)
+    if watches:
+        page_data = {"session_id": row.id, "session": told, "user_id": g.viewer.user_id, "is_teacher": True}
+        page_data["csrf_token"] = generate_csrf()
+        return render_template("live/room.html", page_data=page_data)
+    return _editor(access.own_work_in(g.viewer, row.test_id), told)
+
+
+def _editor(row, session):
+    page_data = {
+        "assignment_id": row.id,
+        "course_id": row.course_id,
+        "user_id": g.viewer.user_id,
+        "user_name": g.viewer.name,
+        "csrf_token": generate_csrf(),
+        "session": session,
+        "urls": {name: f"/blockpy/{path}" for name, path in EDITOR_CALLS.items()},
+        "pyodide_url": url_for("static", filename="dist/pyodide/"),
+        "worker_url": url_for("static", filename="dist/python.worker.js"),
+    }
+    return render_template("editor/assignment.html", page_data=page_data, assignment_name=row.name)

@@ -1,0 +1,52 @@
+"""Reading requests: JSON bodies into models, and lists by pages."""
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from models.errors import Invalid, Unreadable
+
+MOST_ITEMS = 500
+ITEMS = 50
+
+
+class Body(BaseModel):
+    """A JSON body; unknown fields are ignored, texts are stripped of nothing."""
+
+    model_config = ConfigDict(extra="ignore", str_max_length=2_000_000)
+
+
+def body(model):
+    """The request's JSON as a model; raises `Unreadable` for no JSON, `Invalid` that names the first wrong field."""
+    try:
+        told = request.get_json()
+    except (BadRequest, UnsupportedMediaType) as error:
+        raise Unreadable("The body is not JSON.") from error
+    if not isinstance(told, dict):
+        raise Unreadable("The body is a JSON object.")
+    try:
+        return model.model_validate(told)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise Invalid(f"{field}: {first['msg']}.", field=field) from None
+
+
+def whole_argument(name, default=None, *, least=0, most=2**31 - 1):
+    """A whole number of the query string; raises `Invalid` for anything else."""
+    text = request.args.get(name)
+    if text is None or text == "":
+        return default
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise Invalid(f"{name} is a whole number from {least} to {most}.", field=name)
+    return int(text)
+
+
+def page_of(query, key, tell, session):
+    """One page of rows by ascending `key`: `{"items": [...], "next": cursor or null}` (contract api.md)."""
+    limit = whole_argument("limit", ITEMS, least=1, most=MOST_ITEMS)
+    after = whole_argument("after", 0)
+    rows = session.scalars(query.where(key > after).order_by(key).limit(limit + 1)).all()
+    more = len(rows) > limit
+    items = [tell(row) for row in rows[:limit]]
+    return {"items": items, "next": getattr(rows[limit - 1], key.key) if more else None}
