@@ -33,7 +33,8 @@ class Base(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(model_class=Base)
+# A row read or written belongs to its transaction: afterwards it is a detached copy, never silently read again.
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate()
 
 
@@ -187,6 +188,7 @@ def transaction():
         begin_writing(session)
         yield session
         session.commit()
+        session.expunge_all()
         later = session.info["told_later"]
     except BaseException:
         session.rollback()
@@ -219,8 +221,8 @@ def release():
         return
     if session.new or session.dirty or session.deleted:
         raise RuntimeError("rows were changed outside transaction()")
-    session.expunge_all()
     session.commit()
+    session.expunge_all()
 
 
 def insert_for(session, table):

@@ -94,6 +94,11 @@ def runs_of(events):
     return runs
 
 
+def needs_you(row):
+    """Whether the teacher should come: stuck, a hand up, or lost before the work was done."""
+    return row["work"] in NEEDS_YOU or (row["state"] == presence.LOST and row["work"] != stuck.DONE)
+
+
 def totals(rows):
     """What the head of the room says, from its rows."""
     rows = list(rows)
@@ -101,7 +106,7 @@ def totals(rows):
     return {
         "expected": len(rows),
         "here": sum(row["state"] in (presence.CONNECTED, presence.UNSTABLE) for row in rows),
-        "needs_you": sum(row["work"] in NEEDS_YOU or row["state"] == presence.LOST for row in rows),
+        "needs_you": sum(needs_you(row) for row in rows),
         "by_state": _tally(rows, "state"),
         "by_work": _tally(rows, "work"),
         "mean_score": sum(scores) / len(scores) if scores else None,

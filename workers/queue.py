@@ -103,9 +103,10 @@ class OtherWorker(_InAnApplication, Worker):
         return super().fork_work_horse(job, queue)
 
 
-def work(app, names, *, burst=False):
-    """Work on these queues until stopped, or until they are empty (`burst`)."""
-    kind = CountsWorker if list(names) == [COUNTS] else OtherWorker
+def work(app, names, *, burst=False, forks=None):
+    """Work on these queues until stopped, or until they are empty (`burst`); the counts alone without forks."""
+    forks = list(names) != [COUNTS] if forks is None else forks
+    kind = OtherWorker if forks else CountsWorker
     kind.app = app
     worker = kind(
         [queue(name) for name in names],
@@ -113,4 +114,4 @@ def work(app, names, *, burst=False):
         serializer=JSONSerializer,
         name=f"{'-'.join(names)}.{os.uname().nodename}.{os.getpid()}",
     )
-    return worker.work(burst=burst, logging_level=app.config["LOG_LEVEL"], with_scheduler=kind is OtherWorker)
+    return worker.work(burst=burst, logging_level=app.config["LOG_LEVEL"], with_scheduler=forks)
