@@ -21,6 +21,7 @@ csrf = CSRFProtect()
 logins = LoginManager()
 
 WRONG_PASSWORDS = "10 per minute; 60 per hour"
+NOBODY_ASKS = ("/static/", "/healthz", "/readyz")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -62,7 +63,7 @@ def _load(_login_id):
 def find_viewer():
     """Set `g.viewer`: who holds the bearer token, else whom the cookie names. A forged request is refused."""
     g.viewer = None
-    if request.path.startswith("/static/"):
+    if request.path.startswith(NOBODY_ASKS):
         return
     token = bearer_token()
     if token:

@@ -21,6 +21,7 @@ from models.submission import Submission
 from models.user import INSTRUCTOR, STAFF, ApiToken, Role, User
 
 TOKEN_DAYS = 30
+ONE_LOOK = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -300,9 +301,15 @@ def recalculable(viewer, scope, scope_id):
 
 
 def audit(viewer, what, *, subject_id=None, scope=""):
-    """Write down that the viewer looks at somebody else's data; a look at one's own is nobody's business."""
+    """Write down that the viewer looks at somebody else's data; a look at one's own is nobody's business.
+
+    A page that refreshes itself is one look: the same one again within ten minutes is not written twice.
+    """
     if subject_id == viewer.user_id:
         return
-    with transaction() as session:
-        row = AnalyticsAccessAudit(actor_id=viewer.user_id, subject_id=subject_id, what=what, scope=scope, at=utcnow())
-        session.add(row)
+    look = {"actor_id": viewer.user_id, "subject_id": subject_id, "what": what, "scope": scope}
+    now = utcnow()
+    query = select(AnalyticsAccessAudit.id).filter_by(**look).where(AnalyticsAccessAudit.at > now - ONE_LOOK)
+    if db.session.scalar(query.limit(1)) is None:
+        with transaction() as session:
+            session.add(AnalyticsAccessAudit(**look, at=now))

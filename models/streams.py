@@ -46,7 +46,10 @@ class AnalyticsAccessAudit(db.Model):
     """Who looked at whose data, when and where: one row per page, pane, export or watch."""
 
     __tablename__ = "analytics_access_audit"
-    __table_args__ = (Index("ix_analytics_access_audit_subject_id", "subject_id", "at"),)
+    __table_args__ = (
+        Index("ix_analytics_access_audit_subject_id", "subject_id", "at"),
+        Index("ix_analytics_access_audit_actor_id", "actor_id", "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     actor_id: Mapped[int]

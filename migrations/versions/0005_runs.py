@@ -24,6 +24,7 @@ def upgrade():
     op.create_index(
         "ix_analytics_access_audit_subject_id", "analytics_access_audit", ["subject_id", "at"], unique=False
     )
+    op.create_index("ix_analytics_access_audit_actor_id", "analytics_access_audit", ["actor_id", "at"], unique=False)
     op.create_table(
         "job_runs",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -52,5 +53,6 @@ def downgrade():
     op.drop_index("ix_job_runs_status", table_name="job_runs")
     op.drop_index("ix_job_runs_kind", table_name="job_runs")
     op.drop_table("job_runs")
+    op.drop_index("ix_analytics_access_audit_actor_id", table_name="analytics_access_audit")
     op.drop_index("ix_analytics_access_audit_subject_id", table_name="analytics_access_audit")
     op.drop_table("analytics_access_audit")
