@@ -10,7 +10,7 @@ from blockpy.counts import event_dict, newest_events
 from blockpy.reading import Body, body
 from models import access
 from models.course import required_name
-from models.db import db
+from models.db import db, iso
 from models.errors import NotFound
 from models.live import SessionModel
 from models.submission import find_submission
@@ -37,6 +37,12 @@ class ClassChange(Body):
     name: str | None = None
     student_ids: list[int] | None = None
     status: str | None = None
+
+
+class Question(Body):
+    """What a raised hand asks."""
+
+    message: str | None = None
 
 
 class NewSession(Body):
@@ -135,6 +141,22 @@ def leave(session_id):
     row = access.joinable_session(g.viewer, session_id)
     sessions.leave(g.viewer, row)
     return jsonify(session=repository.session_dict(row))
+
+
+@bp.post("/sessions/<int:session_id>/help")
+def raise_hand(session_id):
+    """Raise my hand, with a question or without."""
+    row = access.joinable_session(g.viewer, session_id)
+    message = (body(Question).message or "").strip() if http.get_data() else ""
+    hand = sessions.raise_hand(g.viewer, row, message)
+    return jsonify(session_id=session_id, message=hand.message, raised_at=iso(hand.raised_at))
+
+
+@bp.delete("/sessions/<int:session_id>/help")
+def lower_hand(session_id):
+    """Lower my hand."""
+    sessions.lower_hand(g.viewer, access.joinable_session(g.viewer, session_id))
+    return "", 204
 
 
 @bp.get("/sessions/<int:session_id>/snapshot")

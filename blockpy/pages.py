@@ -15,6 +15,7 @@ from models.user import LEARNER, STAFF, Role
 from monitoring import sessions
 from monitoring.repositories import sql_class_repository as classes
 from monitoring.repositories import sql_session_repository as repository
+from monitoring.repositories.sql_help_repository import find_raised
 
 bp = Blueprint("pages", __name__)
 
@@ -146,6 +147,7 @@ def live_session(session_id):
         page_data = {"session_id": row.id, "session": told, "user_id": g.viewer.user_id, "is_teacher": True}
         page_data["csrf_token"] = generate_csrf()
         return render_template("live/room.html", page_data=page_data)
+    told["hand_up"] = find_raised(db.session(), row.id, g.viewer.user_id) is not None
     return _editor(access.own_work_in(g.viewer, row.test_id), told)
 
 

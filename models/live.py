@@ -128,3 +128,26 @@ class AttemptModel(db.Model):
     highlighted_text: Mapped[list] = mapped_column(JSON, default=list)
     started_at: Mapped[object] = mapped_column(UTCDateTime, default=utcnow)
     ended_at: Mapped[object | None] = mapped_column(UTCDateTime)
+
+
+class HelpRequest(db.Model):
+    """A learner's raised hand in a live session; at most one is up, and the database keeps it so."""
+
+    __tablename__ = "help_requests"
+    __table_args__ = (
+        Index(
+            "uq_help_requests_up",
+            "session_id",
+            "user_id",
+            unique=True,
+            postgresql_where=text("lowered_at IS NULL"),
+            sqlite_where=text("lowered_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    message: Mapped[str] = mapped_column(String(500), default="")
+    raised_at: Mapped[object] = mapped_column(UTCDateTime, default=utcnow)
+    lowered_at: Mapped[object | None] = mapped_column(UTCDateTime)

@@ -15,7 +15,7 @@ COUNTS = (
     "average_attempt_time",
     "estimated_time_spent",
 )
-NEEDS_YOU = (stuck.STUCK, "HAND")
+NEEDS_YOU = (stuck.STUCK, stuck.HAND)
 
 
 def row_of(fact, here, *, session_row, is_expected, now_ms):
@@ -71,6 +71,9 @@ def _iso_ms(moment_ms):
 
 
 def _work(fact, state):
+    """A hand that is up comes first: it is what the learner himself says."""
+    if fact.hand is not None:
+        return stuck.Work(stuck.HAND, to_ms(fact.hand.raised_at), fact.hand.message or None)
     submission = fact.submission
     return stuck.work_of(
         runs_of(fact.outcomes),

@@ -7,11 +7,12 @@ from models.assignment import Assignment
 from models.db import db, transaction, utcnow
 from models.errors import AppError, Conflict, Invalid
 from models.events import Event, natural_id
-from models.live import ClassModel, SessionModel
+from models.live import ClassModel, HelpRequest, SessionModel
 from models.submission import Submission
 from monitoring import broadcast
 from monitoring.repositories import sql_attempt_repository as attempts
 from monitoring.repositories import sql_class_repository as classes
+from monitoring.repositories import sql_help_repository as hands
 from monitoring.repositories import sql_session_repository as sessions
 
 # action: (states it starts from, state it leads to, event in the teacher's stream)
@@ -22,6 +23,7 @@ TRANSITIONS = {
     "cancel": (live.OPEN_STATES, live.CANCELLED, "session_cancelled"),
 }
 MOST_MINUTES = 24 * 60
+MOST_MESSAGE = 500
 TRIES = 5
 
 
@@ -116,6 +118,7 @@ def _effects(session, session_id, wanted, learners, now):
     elif wanted in (live.COMPLETED, live.CANCELLED):
         ended = live.SUBMITTED if wanted == live.COMPLETED else live.ABANDONED
         attempts.end_attempts(session, session_id, status=ended, now=now)
+        hands.lower_all(session, session_id, now=now)
 
 
 def _begin_attempts(session, row, now):
@@ -193,6 +196,40 @@ def _disconnect(participants, user_id):
     for item in participants:
         if item["student_id"] == user_id:
             item["connection_status"] = live.DISCONNECTED
+
+
+def raise_hand(viewer, session_row, message, *, now=None):
+    """A student asks for help; a hand that is up already stays up as it is. Answers the `HelpRequest`."""
+    now = now or utcnow()
+    if len(message) > MOST_MESSAGE:
+        raise Invalid(f"A question has at most {MOST_MESSAGE} characters.", field="message")
+    _refuse_closed(session_row.status)
+    event = _event("help_raised", viewer.user_id, session_row, None, now)
+
+    def write(session):
+        _refuse_closed(sessions.locked_session(session, session_row.id).status)
+        if hands.find_raised(session, session_row.id, viewer.user_id) is None:
+            place = {"session_id": session_row.id, "user_id": viewer.user_id}
+            session.add(HelpRequest(**place, message=message, raised_at=now))
+
+    if hands.find_raised(db.session(), session_row.id, viewer.user_id) is None:
+        ingest.append([event], write=write)
+    broadcast.participants_changed(session_row.id, [viewer.user_id])
+    return hands.find_raised(db.session(), session_row.id, viewer.user_id)
+
+
+def lower_hand(viewer, session_row, *, now=None):
+    """The hand goes down; one that is down already stays down."""
+    now = now or utcnow()
+    if hands.find_raised(db.session(), session_row.id, viewer.user_id) is None:
+        return
+    event = _event("help_lowered", viewer.user_id, session_row, None, now)
+
+    def write(session):
+        hands.lower_all(session, session_row.id, user_id=viewer.user_id, now=now)
+
+    ingest.append([event], write=write)
+    broadcast.participants_changed(session_row.id, [viewer.user_id])
 
 
 def _event(event_type, user_id, row, submission_id=None, *parts):

@@ -6,7 +6,7 @@ The rules and their reasons are in words that a teacher can check; there is no h
 from dataclasses import dataclass
 
 VERSION = 1
-OK, ERRORS, STUCK, DONE = "OK", "ERRORS", "STUCK", "DONE"
+OK, ERRORS, STUCK, HAND, DONE = "OK", "ERRORS", "STUCK", "HAND", "DONE"
 FAILED_RUNS = 3
 SAME_ERROR_RUNS = 5
 SAME_ERROR_MS = 5 * 60_000

@@ -14,6 +14,7 @@ from models.projections.counts import NAME as COUNTS
 from models.streams import ProjectionHead, UserStream
 from models.submission import Submission
 from models.user import Role, User
+from monitoring.repositories.sql_help_repository import raised_hands
 
 RECENT_EVENTS = 100
 OUTCOMES = ("Run.Program", "Compile.Error", "Intervention", "X-Submission.Update")
@@ -31,6 +32,7 @@ class Facts:
     counted_seq: int = 0
     last_event_type: str | None = None
     last_activity: object = None
+    hand: object = None
     outcomes: list = field(default_factory=list)
 
 
@@ -128,6 +130,8 @@ def put_participant(participants, user_id, *, attempt_id, now):
 def load_facts(session_row, user_ids):
     """{user_id: Facts} of these participants: three statements, whatever their history."""
     facts = _load_people(session_row, user_ids)
+    for user_id, hand in raised_hands(session_row.id, user_ids).items():
+        facts[user_id].hand = hand
     for event in _recent_events(session_row.test_id, user_ids):
         fact = facts[event.user_id]
         fact.last_event_type, fact.last_activity = event.event_type, event.created_at
