@@ -205,10 +205,10 @@ def take_batch(viewer, items, stamp_):
 
 
 def _ids_in(items):
-    ids = {fields.get("submission_id") for fields in items if isinstance(fields, dict)}
-    return sorted(i for i in ids if type(i) is int and 0 < i < 2**31) + sorted(
-        int(i) for i in ids if isinstance(i, str) and i.isascii() and i.isdigit() and len(i) < 10
-    )
+    said = [fields.get("submission_id") for fields in items if isinstance(fields, dict)]
+    ids = {i for i in said if type(i) is int and 0 < i < 2**31}
+    ids |= {int(i) for i in said if isinstance(i, str) and i.isascii() and i.isdigit() and len(i) < 10}
+    return sorted(ids)
 
 
 def _batch_event(viewer, fields, stamp_, allowed):

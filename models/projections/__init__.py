@@ -276,9 +276,10 @@ def _difference(model, key, name, was, value):
 def recalculate_shared(table, key, *, dry_run=False):
     """Set one shared row to the sum of what lies at or below its contributors' heads (domain 8); answers differences.
 
-    The row is locked first. Whoever folds must hold that lock before it commits, so nothing is counted twice.
+    The row is locked first. Whoever folds must hold that lock before it commits, so nothing is counted twice. A dry
+    run takes back even the empty row that it had to make for the lock.
     """
-    with transaction() as session:
+    with transaction() as session, session.begin_nested() as changes:
         row = lock_shared(session, table, [key])[key]
         summed = _summed(session, table, key)
         model, key_name = SHARED[table]
@@ -287,7 +288,9 @@ def recalculate_shared(table, key, *, dry_run=False):
             for name, value in summed.items()
             if name != key_name and row[name] != value
         ]
-        if differences and not dry_run:
+        if dry_run:
+            changes.rollback()
+        elif differences:
             _save_shared(session, table, key, {d["field"]: summed[d["field"]] for d in differences})
     return differences
 
