@@ -23,8 +23,6 @@ CLASS = "7b"
 GROUP = "Loops"
 ASSIGNMENT = "Sum of a list"
 INSTRUCTIONS = """\
-# Sum of a list
-
 Write a function `total` that takes a list of numbers and **returns** their sum.
 
 - `total([1, 2, 3])` is `6`
