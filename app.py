@@ -48,6 +48,7 @@ SETTINGS = {
     "MESSAGE_QUEUE": (True, "whether web processes and workers hear each other through Redis"),
     "LOG_LEVEL": ("INFO", "the root logger's level"),
 }
+CHATTY = ("alembic", "rq.cron", "rq.scheduler", "rq.worker")
 PLAIN = ("DATABASE_URL", "REDIS_URL", "INSTANCE_PATH", "HOST", "PORT")
 
 
@@ -55,7 +56,7 @@ def create_app(settings=None):
     """The application; `settings` (a dict) wins over the environment. Raises `RuntimeError` without a SECRET_KEY."""
     app = Flask("blockpy_live", root_path=str(ROOT), static_folder=str(ROOT / "static"))
     _configure(app, settings or {})
-    logging.basicConfig(level=app.config["LOG_LEVEL"], format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _log(app.config["LOG_LEVEL"])
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     with app.app_context():
@@ -82,6 +83,13 @@ def _configure(app, settings):
     app.config["DATABASE_URL"] = _driver(app.config["DATABASE_URL"] or default)
     app.config["SQLALCHEMY_DATABASE_URI"] = app.config["DATABASE_URL"]
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(app.config["DATABASE_URL"])
+
+
+def _log(level):
+    """One line for each thing that happened; libraries that tell of every job speak only when something is wrong."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _driver(url):

@@ -11,6 +11,7 @@ from models import access
 from models.assignment import Assignment, AssignmentGroup
 from models.course import Course
 from models.db import db, transaction
+from models.live import SessionModel
 from models.user import INSTRUCTOR, LEARNER, User, change_roles
 from monitoring import sessions
 from monitoring.repositories import sql_class_repository as classes
@@ -50,14 +51,16 @@ unit_test("total", (([1, 2, 3],), 6), (([],), 0), (([5],), 5), (([-1, 1, 10],), 
 def make(instance_path, url):
     """Make the demo school unless it is there; answers what `demo.json` holds. Passwords are told only there."""
     path = Path(instance_path) / FILE
-    if path.exists():
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["url"] != url:
-            _write(path, told | {"url": url})
-        return told | {"url": url}
-    told = {"url": url, **_make_school()}
+    told = _read(path)
+    known = told and db.session.get(SessionModel, told["session_id"])
+    told = (told if known else _make_school()) | {"url": url}
     _write(path, told)
     return told
+
+
+def _read(path):
+    """What `demo.json` holds, or None; it may belong to a database that is gone."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _write(path, told):

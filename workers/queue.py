@@ -9,7 +9,7 @@ from rq import Queue, Retry, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 
 from models.db import db
-from monitoring import memory
+from monitoring import memory, rooms
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,12 @@ def queue(name):
 
 
 def wake(app=None, events=None):
-    """Tell the workers that something is new; at most one such job waits. Losing it costs latency: a sweep follows."""
+    """Tell the workers that something is new; at most one such job waits. Losing it costs latency: a sweep follows.
+
+    So nobody waits for a Redis that is known to be away.
+    """
+    if rooms().blind:
+        return
     try:
         if memory().set(WAKE_KEY, "1", nx=True, ex=WAKE_SECONDS):
             enqueue(COUNTS, FOLD_JOB)
@@ -114,4 +119,4 @@ def work(app, names, *, burst=False, forks=None):
         serializer=JSONSerializer,
         name=f"{'-'.join(names)}.{os.uname().nodename}.{os.getpid()}",
     )
-    return worker.work(burst=burst, logging_level=app.config["LOG_LEVEL"], with_scheduler=forks)
+    return worker.work(burst=burst, logging_level="WARNING", with_scheduler=forks)

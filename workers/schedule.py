@@ -49,7 +49,7 @@ def _enqueue(job):
 def run(app):
     """Enqueue periodic jobs until stopped; one per installation."""
     Scheduler.app = app
-    scheduler = Scheduler(connection=memory(), logging_level=app.config["LOG_LEVEL"])
+    scheduler = Scheduler(connection=memory(), logging_level="WARNING")
     for seconds, queue_name, job in EVERY:
         scheduler.register(job, queue_name=queue_name, interval=seconds)
     scheduler.start()
