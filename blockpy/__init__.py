@@ -2,9 +2,10 @@
 
 import logging
 
-from flask import g, jsonify, render_template, request, url_for
+from flask import g, jsonify, make_response, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter
 
 from blockpy import admin, auth, counts, courses, editor, live, pages, people, status
 from models.errors import AppError, TooLarge, Unreadable
@@ -17,10 +18,19 @@ POLICY = (
     "frame-ancestors 'self'; base-uri 'self'; form-action 'self'; object-src 'none'"
 )
 CODES = {400: "invalid", 401: "not_logged_in", 403: "not_allowed", 404: "not_found", 405: "invalid", 413: "too_large"}
+CODES |= {429: "too_many"}
+
+
+class RowNumber(IntegerConverter):
+    """A number in an address names a row; one that is too large for a row is not found."""
+
+    def __init__(self, url_map, *args, **options):
+        super().__init__(url_map, *args, **({"max": 2**31 - 1} | options))
 
 
 def register(app):
     """Give the application its edges."""
+    app.url_map.converters["int"] = RowNumber
     if app.config["TRUSTED_PROXIES"]:
         count = int(app.config["TRUSTED_PROXIES"])
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)
@@ -56,7 +66,12 @@ def tell_http(error):
     kind = {400: Unreadable, 413: TooLarge}.get(status_code, AppError)
     ours = kind(error.description or "This cannot be done.")
     ours.status, ours.code = status_code, CODES.get(status_code, "unavailable" if status_code >= 500 else "invalid")
-    return tell(ours)
+    if status_code != 429:
+        return tell(ours)
+    ours.message = "Too many wrong passwords. Wait a little, then try again."
+    response = make_response(tell(ours))
+    response.headers["Retry-After"] = str(auth.retry_after())
+    return response
 
 
 def _wants_json():
@@ -68,6 +83,6 @@ def _protect(response):
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
-    if request.path.startswith("/static/dist/") and request.args.get("v"):
+    if request.path.startswith("/static/dist/") and request.args.get("v") and response.status_code < 400:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

@@ -8,6 +8,7 @@ from blockpy.reading import whole_argument
 from models import access, projections
 from models.counters.overview import count_submissions, submissions_page
 from models.db import utcnow
+from models.events import storable
 from workers import counts, queue
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
@@ -20,7 +21,7 @@ WORDS = {"Initialized": "not started", "inProgress": "in progress", "Submitted":
 def index():
     """The health of the parts, and every submission with its counts."""
     viewer = access.admin(g.viewer)
-    text = request.args.get("q", "").strip()[:100]
+    text = storable(request.args.get("q", "")).strip()[:100]
     rows, goes_on = submissions_page(text, before=whole_argument("before"))
     if rows:
         access.audit(viewer, "counts", scope="admin")

@@ -1,5 +1,6 @@
 """Who asks: login with a cookie for people, bearer tokens for programs, and limits on wrong passwords."""
 
+import time
 from urllib.parse import urlsplit
 
 from flask import Blueprint, flash, g, jsonify, redirect, render_template, request, session, url_for
@@ -7,13 +8,12 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, login_user, logout_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from pydantic import BaseModel
 
-from blockpy.reading import body
+from blockpy.reading import Body, body
 from models import access, ingest
 from models.db import iso, utcnow
 from models.errors import NotAllowed, NotLoggedIn
-from models.events import Event, natural_id
+from models.events import Event, natural_id, storable
 from models.user import find_by_login
 
 bp = Blueprint("auth", __name__)
@@ -23,9 +23,10 @@ logins = LoginManager()
 WRONG_PASSWORDS = "10 per minute; 60 per hour"
 NOBODY_ASKS = ("/static/", "/healthz", "/readyz")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+OPEN_ENDPOINTS = (None, "auth.make_token")
 
 
-class Credentials(BaseModel):
+class Credentials(Body):
     """What a program logs in with."""
 
     email: str
@@ -35,7 +36,7 @@ class Credentials(BaseModel):
 def _login_name():
     told = request.get_json(silent=True) if request.is_json else request.form
     email = told.get("email") if hasattr(told, "get") else None
-    return f"{str(email).strip().lower()}|{get_remote_address()}"
+    return f"{storable(str(email)).strip().lower()}|{get_remote_address()}"
 
 
 limiter = Limiter(key_func=_login_name, in_memory_fallback_enabled=True, strategy="fixed-window")
@@ -44,10 +45,17 @@ wrong_passwords = limiter.shared_limit(
 )
 
 
+def retry_after():
+    """Whole seconds until the limit that was hit begins anew."""
+    hit = limiter.current_limit
+    return max(1, hit.reset_at - int(time.time())) if hit else 60
+
+
 def init_app(app):
     """Cookies, the check of forged requests, limits; and the viewer before each request."""
     app.config.setdefault("RATELIMIT_STORAGE_URI", app.config["REDIS_URL"])
-    app.config.setdefault("SESSION_COOKIE_NAME", "blockpy_live")
+    if app.config["SESSION_COOKIE_NAME"] == "session":  # Flask's own name, which any other program here may have too
+        app.config["SESSION_COOKIE_NAME"] = "blockpy_live"
     csrf.init_app(app)
     logins.init_app(app)
     limiter.init_app(app)
@@ -61,17 +69,22 @@ def _load(_login_id):
 
 
 def find_viewer():
-    """Set `g.viewer`: who holds the bearer token, else whom the cookie names. A forged request is refused."""
+    """Set `g.viewer`: who holds the bearer token, else whom the cookie names. A forged request is refused.
+
+    So is an API call of nobody, before anything could tell him what exists.
+    """
     g.viewer = None
     if request.path.startswith(NOBODY_ASKS):
         return
     token = bearer_token()
     if token:
         g.viewer = access.viewer_by_token(token)
-        return
-    g.viewer = access.viewer_by_cookie(session)
-    if g.viewer and request.method not in SAFE_METHODS:
-        _refuse_forged()
+    else:
+        g.viewer = access.viewer_by_cookie(session)
+        if g.viewer and request.method not in SAFE_METHODS:
+            _refuse_forged()
+    if request.path.startswith("/api/") and request.endpoint not in OPEN_ENDPOINTS:
+        access.logged_in(g.viewer)
 
 
 def bearer_token():
@@ -111,7 +124,7 @@ def login():
 def login_post():
     """Log in with a cookie; a wrong name and a wrong password answer the same."""
     csrf.protect()
-    user = find_by_login(request.form.get("email", ""), request.form.get("password", ""))
+    user = find_by_login(storable(request.form.get("email", "")), request.form.get("password", ""))
     if user is None:
         return _form("This address and password do not belong together."), 401
     start_login(user)
@@ -168,7 +181,8 @@ def _form(error):
 def _next_page():
     """A path of this site, never another one."""
     wanted = request.form.get("next", "")
-    local = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    # Browsers and urllib drop tabs and line breaks: "/<tab>/elsewhere" is another site.
+    local = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
     return wanted if local else url_for("pages.home")
 
 

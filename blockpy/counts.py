@@ -4,7 +4,7 @@ from flask import Blueprint, g, jsonify, request
 from pydantic import Field
 from sqlalchemy import func, select
 
-from blockpy.reading import Body, body, page_of, whole_argument
+from blockpy.reading import Body, RowId, body, page_of, whole_argument
 from models import access, delivery, projections
 from models.analytics_events import StudyEvent
 from models.counters import SubmissionCounts, helpers
@@ -29,7 +29,7 @@ class Recalculation(Body):
     """What to recalculate."""
 
     scope: str
-    id: int | None = None
+    id: RowId | None = None
     dry_run: bool = False
 
 
@@ -74,9 +74,9 @@ def assignment_counts(assignment_id):
 def course_counts(course_id):
     """The counts of one course, for staff."""
     access.staffed_course(g.viewer, course_id)
-    learners = db.session.scalars(select(Submission.user_id).where(Submission.course_id == course_id).distinct()).all()
-    _freshen(*learners)
-    return jsonify(helpers.ensure_course_counts(course_id).as_dict() | {"behind": _behind(learners)})
+    _freshen(*_behind_in(course_id))
+    behind = _behind(_behind_in(course_id))
+    return jsonify(helpers.ensure_course_counts(course_id).as_dict() | {"behind": behind})
 
 
 @bp.get("/courses/<int:course_id>/submission_counts")
@@ -98,6 +98,18 @@ def _freshen(*user_ids):
         for user_id in sorted(set(user_ids)):
             while projections.fold(user_id=user_id):
                 pass
+
+
+def _behind_in(course_id):
+    """Whose streams have events of this course that are not counted yet: its people, not only those with work."""
+    news = (StudyEvent.user_id == UserStream.user_id) & (StudyEvent.user_seq > ProjectionHead.folded_seq)
+    query = (
+        select(UserStream.user_id)
+        .join(ProjectionHead, ProjectionHead.user_id == UserStream.user_id)
+        .where(ProjectionHead.projection == NAME, ProjectionHead.folded_seq < UserStream.last_seq)
+        .where(select(StudyEvent.id).where(news, StudyEvent.course_id == course_id).exists())
+    )
+    return db.session.scalars(query).all()
 
 
 def _behind(user_ids):
@@ -142,11 +154,11 @@ def event_dict(event):
 @bp.post("/recalculations")
 def make_recalculation():
     """Ask for a recalculation; the same scope waiting already is answered with the waiting one."""
-    wanted = body(Recalculation)
-    if wanted.scope in counts.SCOPES:
-        access.recalculable(g.viewer, wanted.scope, wanted.id)
+    viewer, wanted = access.logged_in(g.viewer), body(Recalculation)
+    if wanted.scope == "all" or (wanted.scope in counts.SCOPES and wanted.id is not None):
+        access.recalculable(viewer, wanted.scope, wanted.id)
     run = counts.request_recalculation(
-        scope=wanted.scope, scope_id=wanted.id, dry_run=wanted.dry_run, requested_by=access.logged_in(g.viewer).user_id
+        scope=wanted.scope, scope_id=wanted.id, dry_run=wanted.dry_run, requested_by=viewer.user_id
     )
     return jsonify(run.as_dict()), 202
 

@@ -4,7 +4,7 @@ from flask import Blueprint, g, jsonify, request
 from pydantic import Field
 from sqlalchemy import select
 
-from blockpy.reading import Body, body, page_of, whole_argument
+from blockpy.reading import Body, RowId, body, page_of, whole_argument
 from models import access, delivery
 from models.assignment import Assignment, AssignmentGroup
 from models.course import Course
@@ -28,7 +28,7 @@ class RoleChange(Body):
     """A role of people in a course, to give or to take."""
 
     role: str
-    user_ids: list[int] = Field(min_length=1, max_length=1000)
+    user_ids: list[RowId] = Field(min_length=1, max_length=1000)
 
 
 class NewAssignment(Body):
@@ -38,7 +38,7 @@ class NewAssignment(Body):
     instructions: str = ""
     starting_code: str = ""
     on_run: str = ""
-    group_id: int | None = None
+    group_id: RowId | None = None
     type: str = "blockpy"
 
 

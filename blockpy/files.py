@@ -48,7 +48,7 @@ def merged_settings(stored, told):
     """Settings with the told ones over the stored ones: the client loses the keys that it does not know."""
     try:
         settings = json.loads(told or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         settings = None
     if not isinstance(settings, dict):
         raise Invalid("Settings are a JSON object.", field="code")

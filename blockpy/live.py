@@ -7,7 +7,7 @@ from flask import request as http
 from pydantic import Field
 
 from blockpy.counts import event_dict, newest_events
-from blockpy.reading import Body, body
+from blockpy.reading import Body, RowId, body
 from models import access
 from models.course import required_name
 from models.db import db, iso
@@ -27,15 +27,15 @@ class NewClass(Body):
     """A class to make."""
 
     name: str
-    student_ids: list[int]
-    course_id: int | None = None
+    student_ids: list[RowId]
+    course_id: RowId | None = None
 
 
 class ClassChange(Body):
     """What to change of a class; what is not named stays."""
 
     name: str | None = None
-    student_ids: list[int] | None = None
+    student_ids: list[RowId] | None = None
     status: str | None = None
 
 
@@ -48,8 +48,8 @@ class Question(Body):
 class NewSession(Body):
     """A live session to plan."""
 
-    class_id: int
-    assignment_id: int
+    class_id: RowId
+    assignment_id: RowId
     scheduled_at: datetime | None = None
     time_limit_minutes: int | None = Field(default=None)
 
@@ -79,11 +79,9 @@ def read_class(class_id):
 @bp.patch("/classes/<int:class_id>")
 def change_class(class_id):
     """Change a class; sessions that were opened keep their students."""
-    wanted = body(ClassChange)
+    viewer, wanted = access.logged_in(g.viewer), body(ClassChange)
     name = required_name(wanted.name) if wanted.name is not None else None
-    row = classes.change_class(
-        access.logged_in(g.viewer), class_id, name=name, student_ids=wanted.student_ids, status=wanted.status
-    )
+    row = classes.change_class(viewer, class_id, name=name, student_ids=wanted.student_ids, status=wanted.status)
     return jsonify(row.as_dict())
 
 

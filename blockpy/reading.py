@@ -1,26 +1,37 @@
 """Reading requests: JSON bodies into models, and lists by pages."""
 
+from typing import Annotated
+
 from flask import request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from models.errors import Invalid, Unreadable
+from models.events import storable
 
 MOST_ITEMS = 500
 ITEMS = 50
+MOST_DIGITS = 10
+
+RowId = Annotated[int, Field(gt=0, lt=2**31)]
 
 
 class Body(BaseModel):
-    """A JSON body; unknown fields are ignored, texts are stripped of nothing."""
+    """A JSON body; unknown fields are ignored, texts are stripped of nothing but what no database takes."""
 
     model_config = ConfigDict(extra="ignore", str_max_length=2_000_000)
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value):
+        return storable(value) if isinstance(value, str) else value
 
 
 def body(model):
     """The request's JSON as a model; raises `Unreadable` for no JSON, `Invalid` that names the first wrong field."""
     try:
         told = request.get_json()
-    except (BadRequest, UnsupportedMediaType) as error:
+    except (BadRequest, UnsupportedMediaType, RecursionError) as error:
         raise Unreadable("The body is not JSON.") from error
     if not isinstance(told, dict):
         raise Unreadable("The body is a JSON object.")
@@ -37,7 +48,7 @@ def whole_argument(name, default=None, *, least=0, most=2**31 - 1):
     text = request.args.get(name)
     if text is None or text == "":
         return default
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and least <= int(text) <= most):
         raise Invalid(f"{name} is a whole number from {least} to {most}.", field=name)
     return int(text)
 
