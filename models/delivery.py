@@ -152,7 +152,7 @@ def event_from(fields, stamp_):
     message = text_field(fields, "message")
     if len(message.encode()) > MOST_MESSAGE_BYTES:
         raise TooLarge("A message may have at most 1 MiB.", field="message")
-    properties |= {name: str(fields[name])[:MOST_NAME] for name in KEPT_FIELDS if fields.get(name) not in (None, "")}
+    properties |= {name: _kept(fields[name]) for name in KEPT_FIELDS if fields.get(name) not in (None, "")}
     if flag(fields, "extended"):
         properties["extended"] = True
     event = Event(event_type, 0, event_id_of(fields), client_ms=client_ms(fields), timed=True, **stamp_)
@@ -161,8 +161,13 @@ def event_from(fields, stamp_):
         event.properties["claimed"] = True
     _keep_message(event, message)
     if event.client_ms is None and fields.get("timestamp"):
-        event.properties["client_timestamp"] = str(fields["timestamp"])[:MOST_NAME]
+        event.properties["client_timestamp"] = _kept(fields["timestamp"])
     return event
+
+
+def _kept(value):
+    """What is only kept for repair: whatever it was, as a text."""
+    return storable(str(value))[:MOST_NAME]
 
 
 def _keep_message(event, message):

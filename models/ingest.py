@@ -110,6 +110,7 @@ def append(events, *, write=None):
         return _join(unit)
     release()
     fresh = current_app.extensions["ingest"].submit(unit)
+    release()  # others' `write` ran here: what one of them read by mistake must not be this caller's picture
     if fresh:
         _tell(fresh)
     if unit.error:

@@ -165,7 +165,7 @@ def save_file(submission, event, *, filename, code, part_id=None):
         saved_ms = save_moment(event.client_ms, to_ms(utcnow()))
         row.version += 1
         event.properties["submission_version"] = row.version
-        if saved_ms < row.saved_ms.get(key, saved_ms):
+        if saved_ms < newest_save(row.saved_ms, filename, part_id):
             event.properties["stale"] = True
             return
         row.saved_ms = {**row.saved_ms, key: saved_ms}
@@ -177,6 +177,15 @@ def save_file(submission, event, *, filename, code, part_id=None):
 def save_moment(client_ms, now_ms):
     """The clock by which saves of one file are ordered: the client's, or the arrival where that is missing or ahead."""
     return client_ms if client_ms is not None and 0 <= client_ms <= now_ms else now_ms
+
+
+def newest_save(saved_ms, filename, part_id):
+    """The clock of the newest save that touched the same text: a region and its whole file overlap, two regions not."""
+    if part_id:
+        touched = [filename, f"{filename}#{part_id}"]
+    else:
+        touched = [key for key in saved_ms if key == filename or key.startswith(f"{filename}#")]
+    return max((saved_ms[key] for key in touched if key in saved_ms), default=0)
 
 
 def _locked(session, submission_id):
@@ -198,7 +207,7 @@ def checked_files(text):
     """The text of a bundle of files: a JSON object of name to contents, or empty; raises `Invalid` otherwise."""
     try:
         files = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         files = None
     if not isinstance(files, dict) or not all(isinstance(content, str) for content in files.values()):
         raise Invalid("A bundle of files is a JSON object of names and texts.", field="code")
@@ -224,8 +233,8 @@ def parse_score(text):
         raise Invalid("A score is a number.", field="score") from None
     if not value.is_finite():
         return Decimal(0)
-    value = value if value > 1 else value * 100
-    return min(max(value, Decimal(0)), FULL_MARKS).quantize(Decimal("0.0001"))
+    value = value if value > 1 else max(value, Decimal(0)) * 100
+    return min(value, FULL_MARKS).quantize(Decimal("0.0001"))
 
 
 def record_score(submission, event, *, percentage, correct):
