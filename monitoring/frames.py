@@ -52,7 +52,9 @@ class Room:
     def load(self, user_ids=None):
         """Read the session, and the facts of these participants (all of them by default)."""
         self.session_row = db.session.get(SessionModel, self.session_id, populate_existing=True)
-        self.session = sessions.session_dict(self.session_row)
+        session = sessions.session_dict(self.session_row)
+        self.session_dirty = self.session_dirty or self.session not in (None, session)
+        self.session = session
         everybody = self.everybody()
         wanted = everybody if user_ids is None else [u for u in user_ids if u in set(everybody)]
         self.facts.update(sessions.load_facts(self.session_row, wanted))
@@ -131,6 +133,8 @@ class Rooms:
         self.app = app
         self.process_id = secrets.token_hex(8)
         self.rooms = {}
+        self.lines = {}
+        self.ended = {}
         self.lock = threading.RLock()
         self.news = threading.Event()
         self.blind = False
@@ -177,6 +181,11 @@ class Rooms:
         if lagged:
             broadcast.resync(session_id, "you were behind", to=sid)
 
+    def disconnect_later(self, session_id, sid, **how):
+        """A connection ended while Redis was away: that is written once it is back, or it would stay as a ghost."""
+        self.ended[session_id, sid] = how
+        self.blind, self.next_lease = True, 0.0
+
     def mark(self, user_ids=None, session_id=None):
         """Rows to look at again: these people's wherever they are, or in one session; None means all."""
         with self.lock:
@@ -206,6 +215,8 @@ class Rooms:
                     self.app.extensions["socketio"].sleep(1)
 
     def _turn(self, now):
+        if now >= self.next_look and self.next_lease and not presence.holds_lease(self.process_id):
+            self.blind, self.next_lease = True, 0.0
         if now >= self.next_lease:
             presence.hold_lease(self.process_id)
             self.next_lease = now + presence.LEASE_EVERY_SECONDS
@@ -269,7 +280,11 @@ class Rooms:
 
     def _see_again(self):
         if self.blind:
-            log.warning("Redis is back, every watcher gets a new picture")
+            log.warning("Redis is back, or was emptied: every watcher gets a new picture")
+            presence.restore(self.lines)
+            for session_id, sid in list(self.ended):
+                presence.disconnect(session_id, sid, **self.ended[session_id, sid])
+                del self.ended[session_id, sid]
             self.blind = False
             with self.lock:
                 watched = [room.session_id for room in self.rooms.values() if room.watchers]

@@ -91,7 +91,11 @@ class Monitor(Namespace):
             self._gone(int(session_id), user_id, goodbye=False)
 
     def _gone(self, session_id, user_id, *, goodbye):
-        presence.disconnect(session_id, request.sid, user_id=user_id, goodbye=goodbye)
+        rooms().lines.pop((session_id, request.sid), None)
+        try:
+            presence.disconnect(session_id, request.sid, user_id=user_id, goodbye=goodbye)
+        except redis.RedisError:
+            rooms().disconnect_later(session_id, request.sid, user_id=user_id, goodbye=goodbye)
         broadcast.participants_changed(session_id, [user_id])
 
     def on_watch(self, data):
@@ -115,7 +119,7 @@ class Monitor(Namespace):
         live_session = access.joinable_session(viewer, wanted.session_id)
         attempt_id, submission_id = sessions.join(viewer, live_session)
         tab_id = wanted.tab_id or request.sid
-        presence.connect(
+        rooms().lines[live_session.id, request.sid] = presence.connect(
             live_session.id, request.sid, user_id=viewer.user_id, process_id=rooms().process_id, tab_id=tab_id
         )
         session["joined"] = {**session["joined"], str(live_session.id): viewer.user_id}
@@ -143,6 +147,7 @@ class Monitor(Namespace):
         """A tab was hidden or shown."""
         viewer, said = self._viewer(), parse(SignalRequest, data)
         if str(said.session_id) in session["joined"]:
+            rooms().lines[said.session_id, request.sid]["visible"] = said.visible
             presence.look_away(said.session_id, request.sid, visible=said.visible)
             broadcast.participants_changed(said.session_id, [viewer.user_id])
         return {"success": True}

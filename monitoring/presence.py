@@ -72,14 +72,33 @@ def hold_lease(process_id):
         memory().hdel(_LEASES, *old)
 
 
+def holds_lease(process_id):
+    """Whether Redis still knows this process's lease; it does not once it was emptied."""
+    return memory().hexists(_LEASES, process_id)
+
+
+def restore(lines):
+    """Write the connections of this process again, {(session_id, sid): record}: Redis may have forgotten them."""
+    wanted = dict(lines)
+    pipe = memory().pipeline()
+    for (session_id, sid), record in wanted.items():
+        pipe.hset(_connections(session_id), sid, orjson.dumps(record))
+        pipe.expire(_connections(session_id), FORGET_SECONDS)
+    pipe.execute()
+    for session_id, sid in wanted.keys() - lines.keys():
+        # Gone while we wrote: it must not stay as a ghost for as long as this process lives.
+        memory().hdel(_connections(session_id), sid)
+
+
 def connect(session_id, sid, *, user_id, process_id, tab_id):
-    """A tab of a participant is connected."""
+    """A tab of a participant is connected; answers the record that is kept of it."""
     record = {"user_id": user_id, "process": process_id, "tab": tab_id, "at": clock_ms(), "visible": True}
     pipe = memory().pipeline()
     pipe.hset(_connections(session_id), sid, orjson.dumps(record))
     pipe.hdel(_gone(session_id), user_id)
     pipe.expire(_connections(session_id), FORGET_SECONDS)
     pipe.execute()
+    return record
 
 
 def look_away(session_id, sid, *, visible):
@@ -92,12 +111,25 @@ def look_away(session_id, sid, *, visible):
 def disconnect(session_id, sid, *, user_id, goodbye):
     """A tab is gone: with a goodbye, or without one (the network, a closed lid)."""
     memory().hdel(_connections(session_id), sid)
-    others = [orjson.loads(record)["user_id"] for record in memory().hvals(_connections(session_id))]
-    if user_id not in others:
+    leave(session_id, user_id=user_id, goodbye=goodbye)
+
+
+def leave(session_id, *, user_id, goodbye=True):
+    """A participant is gone unless another tab of his is alive; what a dead process left behind is none."""
+    pipe = memory().pipeline(transaction=False)
+    pipe.hgetall(_LEASES)
+    pipe.hvals(_connections(session_id))
+    leases, records = pipe.execute()
+    others = [record for record in map(orjson.loads, records) if record["user_id"] == user_id]
+    if not any(clock_ms() - _lease_ms(leases, record) < LEASE_MS for record in others):
         pipe = memory().pipeline()
         pipe.hset(_gone(session_id), user_id, orjson.dumps({"at": clock_ms(), "goodbye": goodbye}))
         pipe.expire(_gone(session_id), FORGET_SECONDS)
         pipe.execute()
+
+
+def _lease_ms(leases, record):
+    return int(leases.get(record["process"].encode(), 0))
 
 
 def read(session_id, *, now_ms):
@@ -114,7 +146,7 @@ def read(session_id, *, now_ms):
     shown = {}
     for record in map(orjson.loads, records):
         person = found.setdefault(record["user_id"], Presence())
-        lease_ms = int(leases.get(record["process"].encode(), 0))
+        lease_ms = _lease_ms(leases, record)
         if now_ms - lease_ms < LEASE_MS:
             person.connected_ms.append(record["at"])
             shown[record["user_id"]] = shown.get(record["user_id"], False) or record["visible"]
@@ -135,7 +167,7 @@ def state_of(presence, *, now_ms, session_status, attempt_status, joined, last_c
         return State(ended, None)
     if presence and presence.connected_ms:
         return _connected(presence, now_ms, last_call_ms)
-    if presence and presence.gone_ms is not None:
+    if presence and presence.gone_ms is not None and not _came_back(presence, last_call_ms):
         return _disconnected(presence, now_ms, last_call_ms)
     return _without_socket(now_ms, joined, last_call_ms)
 
@@ -160,6 +192,11 @@ def _attention(now_ms, acted_ms):
     if now_ms - acted_ms >= IDLE_AFTER_MS:
         return IDLE, acted_ms + IDLE_AFTER_MS
     return ACTIVE, acted_ms
+
+
+def _came_back(presence, last_call_ms):
+    """Whether a call followed a goodbye; what comes within seconds of it is the leaving page's own last word."""
+    return presence.goodbye and (last_call_ms or 0) - presence.gone_ms >= LEFT_AFTER_MS
 
 
 def _disconnected(presence, now_ms, last_call_ms):

@@ -75,8 +75,11 @@ def _work(fact, state):
     if fact.hand is not None:
         return stuck.Work(stuck.HAND, to_ms(fact.hand.raised_at), fact.hand.message or None)
     submission = fact.submission
+    if fact.runs is None:
+        # Read once for facts that are looked at ten times a second: the feedback in them is JSON.
+        fact.runs = runs_of(fact.outcomes)
     return stuck.work_of(
-        runs_of(fact.outcomes),
+        fact.runs,
         solved=bool(submission and submission.correct),
         solved_ms=presence.moment_ms(submission.date_graded) if submission else None,
         active=state.attention == presence.ACTIVE,

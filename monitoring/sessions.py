@@ -1,19 +1,24 @@
 """A live session's transitions: who may go from where to where, and what goes with it (domain 11)."""
 
+import logging
+
+import redis
 from sqlalchemy import select
 
 from models import access, ingest, live
 from models.assignment import Assignment
-from models.db import db, transaction, utcnow
+from models.db import db, release, transaction, utcnow
 from models.errors import AppError, Conflict, Invalid
 from models.events import Event, natural_id
 from models.live import ClassModel, HelpRequest, SessionModel
 from models.submission import Submission
-from monitoring import broadcast
+from monitoring import broadcast, presence
 from monitoring.repositories import sql_attempt_repository as attempts
 from monitoring.repositories import sql_class_repository as classes
 from monitoring.repositories import sql_help_repository as hands
 from monitoring.repositories import sql_session_repository as sessions
+
+log = logging.getLogger(__name__)
 
 # action: (states it starts from, state it leads to, event in the teacher's stream)
 TRANSITIONS = {
@@ -67,6 +72,7 @@ def move(viewer, session_row, action, *, now=None):
     if session_row.status not in allowed:
         raise Conflict(f"A session that is {session_row.status} cannot {action}.")
     _try_move(viewer.user_id, session_row.id, allowed, wanted, event_type, now)
+    release()
     session_row = db.session.get(SessionModel, session_row.id, populate_existing=True)
     broadcast.session_changed(sessions.session_dict(session_row))
     return session_row
@@ -75,7 +81,7 @@ def move(viewer, session_row, action, *, now=None):
 def _try_move(actor_id, session_id, allowed, wanted, event_type, now):
     for _ in range(TRIES):
         row = db.session.get(SessionModel, session_id, populate_existing=True)
-        learners = _concerned(row, wanted)
+        learners = _concerned(db.session(), row, wanted)
         events = [_event(event_type, actor_id, row), *_attempt_events(row, learners, wanted, actor_id)]
 
         def write(session, learners=learners):
@@ -88,15 +94,21 @@ def _try_move(actor_id, session_id, allowed, wanted, event_type, now):
             return
         except _SomebodyCame:
             continue
+        except Conflict:
+            # Who was beaten to the same move has what he wanted.
+            release()
+            if db.session.get(SessionModel, session_id, populate_existing=True).status != wanted:
+                raise
+            return
     raise Conflict("Learners are joining faster than the session can change; try again.")
 
 
-def _concerned(row, wanted):
+def _concerned(session, row, wanted):
     """The learners whose attempts begin or end with this move, ascending."""
     if wanted == live.IN_PROGRESS:
         return sorted(item["student_id"] for item in row.participants)
     if wanted in (live.COMPLETED, live.CANCELLED):
-        return [attempt.student_id for attempt in attempts.open_attempts(db.session(), row.id)]
+        return [attempt.student_id for attempt in attempts.open_attempts(session, row.id)]
     return []
 
 
@@ -109,7 +121,7 @@ def _stamps(wanted, now):
 def _effects(session, session_id, wanted, learners, now):
     """What goes with a move, under the session's lock."""
     row = sessions.locked_session(session, session_id)
-    if _concerned(row, wanted) != learners:
+    if _concerned(session, row, wanted) != learners:
         raise _SomebodyCame("A learner joined at this moment.")
     if wanted == live.WAITING_FOR_STUDENTS:
         row.student_ids = session.get(ClassModel, row.class_id, populate_existing=True).student_ids
@@ -189,6 +201,10 @@ def leave(viewer, session_row, *, now=None):
         sessions.mutate_participants_in(row, lambda all_: _disconnect(all_, viewer.user_id))
 
     ingest.append([event], write=write)
+    try:
+        presence.leave(session_row.id, user_id=viewer.user_id)
+    except redis.RedisError as error:
+        log.warning("session_id=%s a goodbye is not shown yet: %s", session_row.id, error)
     broadcast.participants_changed(session_row.id, [viewer.user_id])
 
 
@@ -233,14 +249,15 @@ def lower_hand(viewer, session_row, *, now=None):
 
 
 def _event(event_type, user_id, row, submission_id=None, *parts):
-    assignment = db.session.get(Assignment, row.test_id)
+    """An event of a session; one with a submission gets its course from that, without a look here."""
+    course_id = None if submission_id is not None else db.session.get(Assignment, row.test_id).course_id
     return Event(
         event_type,
         user_id,
         natural_id(event_type, row.id, user_id, *parts),
         submission_id=submission_id,
         assignment_id=row.test_id,
-        course_id=assignment.course_id,
+        course_id=course_id,
         properties={"session_id": row.id},
     )
 

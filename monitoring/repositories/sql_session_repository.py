@@ -34,6 +34,7 @@ class Facts:
     last_activity: object = None
     hand: object = None
     outcomes: list = field(default_factory=list)
+    runs: list | None = None
 
 
 def session_dict(row):
@@ -134,7 +135,9 @@ def load_facts(session_row, user_ids):
         facts[user_id].hand = hand
     for event in _recent_events(session_row.test_id, user_ids):
         fact = facts[event.user_id]
-        fact.last_event_type, fact.last_activity = event.event_type, event.created_at
+        if event.actor_id == event.user_id:
+            # What others did to his work, a teacher's look among it, does not make a learner present.
+            fact.last_event_type, fact.last_activity = event.event_type, event.created_at
         if event.event_type in OUTCOMES:
             fact.outcomes.append(event)
     return facts
@@ -170,6 +173,7 @@ def _recent_events(assignment_id, user_ids):
     query = (
         select(
             StudyEvent.user_id,
+            StudyEvent.actor_id,
             StudyEvent.event_type,
             StudyEvent.created_at,
             StudyEvent.occurred_at,
