@@ -23,11 +23,39 @@ from pedal_values import (
 MISSING = object()
 
 __all__ = [
-    "assert_equal", "assert_false", "assert_has_function", "assert_has_variable", "assert_in", "assert_is_instance",
-    "assert_not_equal", "assert_not_in", "assert_output", "assert_output_contains", "assert_output_lines",
-    "assert_raises", "assert_true", "call", "compliment", "ensure_ast", "ensure_function", "ensure_function_call",
-    "ensure_import", "ensure_variable", "evaluate", "explain", "gently", "get_output", "get_program", "prevent_ast",
-    "prevent_function_call", "prevent_import", "run", "set_success", "student", "suppress", "unit_test",
+    "assert_equal",
+    "assert_false",
+    "assert_has_function",
+    "assert_has_variable",
+    "assert_in",
+    "assert_is_instance",
+    "assert_not_equal",
+    "assert_not_in",
+    "assert_output",
+    "assert_output_contains",
+    "assert_output_lines",
+    "assert_raises",
+    "assert_true",
+    "call",
+    "compliment",
+    "ensure_ast",
+    "ensure_function",
+    "ensure_function_call",
+    "ensure_import",
+    "ensure_variable",
+    "evaluate",
+    "explain",
+    "gently",
+    "get_output",
+    "get_program",
+    "prevent_ast",
+    "prevent_function_call",
+    "prevent_import",
+    "run",
+    "set_success",
+    "student",
+    "suppress",
+    "unit_test",
 ]
 
 now = None  # the Checks that are being run
@@ -276,8 +304,13 @@ def assert_output_contains(of, text, *, message=""):
 
 def assert_output_lines(of, count, *, message=""):
     printed = lines_of(now.output_now())
-    return now.add(now.name("what the program prints"), len(printed) == count, expected=f"{count} lines",
-                   got=f"{len(printed)} lines", message=message)
+    return now.add(
+        now.name("what the program prints"),
+        len(printed) == count,
+        expected=f"{count} lines",
+        got=f"{len(printed)} lines",
+        message=message,
+    )
 
 
 def ensure_function(name, arity=None, *, message=""):
@@ -297,8 +330,13 @@ def ensure_variable(name, value=MISSING, *, message=""):
     got = now.namespace.get(name, MISSING)
     fits = got is not MISSING and (value is MISSING or same(got, value, DELTA))
     expected = f"a variable named {name}" if value is MISSING else shown(value)
-    return now.add(f"the variable {name}", fits, expected=expected,
-                   got="nothing with that name" if got is MISSING else shown(got), message=message)
+    return now.add(
+        f"the variable {name}",
+        fits,
+        expected=expected,
+        got="nothing with that name" if got is MISSING else shown(got),
+        message=message,
+    )
 
 
 def ensure_function_call(name, *, message=""):
@@ -375,14 +413,23 @@ def check_output(of, text, test, prefix, message):
     if isinstance(of, Failure):
         return now.add(name, False, expected=prefix + clip(str(text)), got=of.text, message=message)
     printed = lines_of(now.output_now())
-    return now.add(name, test(printed, wanted), expected=prefix + clip("\n".join(wanted)),
-                   got=clip("\n".join(printed)) or "(nothing printed)", message=message)
+    return now.add(
+        name,
+        test(printed, wanted),
+        expected=prefix + clip("\n".join(wanted)),
+        got=clip("\n".join(printed)) or "(nothing printed)",
+        message=message,
+    )
 
 
 def source_check(what, nodes, wanted, message):
-    return now.add(f"{'uses' if wanted else 'does without'} {what}", bool(nodes) == wanted,
-                   expected=what if wanted else f"no {what.removeprefix('a ').removeprefix('an ')}",
-                   got=f"line {nodes[0].lineno}" if nodes else "not in the program", message=message)
+    return now.add(
+        f"{'uses' if wanted else 'does without'} {what}",
+        bool(nodes) == wanted,
+        expected=what if wanted else f"no {what.removeprefix('a ').removeprefix('an ')}",
+        got=f"line {nodes[0].lineno}" if nodes else "not in the program",
+        message=message,
+    )
 
 
 def calls_of(name):
@@ -394,9 +441,12 @@ def calls_of(name):
 
 def imports_of(name):
     tree = ast.walk(ast.parse(now.code))
-    return [node for node in tree
-            if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == name for alias in node.names))
-            or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == name)]
+    return [
+        node
+        for node in tree
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == name for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == name)
+    ]
 
 
 def nodes_of(name):

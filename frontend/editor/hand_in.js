@@ -4,6 +4,7 @@ import { byId, setChip, setText } from "./dom.js";
 
 const STATES = {
   in_progress: { text: "In progress", shape: "half", tone: "info" },
+  scored: { text: "Not complete yet", shape: "half", tone: "info" },
   submitted: { text: "Handed in", shape: "disc", tone: "accent" },
   completed: { text: "Complete", shape: "check", tone: "ok" },
 };
@@ -23,14 +24,16 @@ export function createHandIn({ api, outbox, saveIfChanged }) {
     paint();
   });
 
-  function begin(status) {
+  function begin(submission) {
     byId("hand-in-box").hidden = false;
-    become(status);
+    become(submission.submission_status, submission.grading_status);
   }
 
-  function become(status) {
+  // A run that scored makes the work Submitted too; only what waits for a person has been handed in by the student.
+  function become(status, grading) {
     const word = String(status ?? "").toLowerCase();
     state = word in STATES ? word : "in_progress";
+    if (state === "submitted" && grading === "Pending") state = "scored";
     paint();
   }
 
@@ -39,9 +42,9 @@ export function createHandIn({ api, outbox, saveIfChanged }) {
     if (entry.call === "updateSubmissionStatus") {
       if (waiting?.key === entry.key) waiting = null;
       message = answer.success ? "" : answer.message || "The server refused it.";
-      become(answer.submission_status ?? (answer.success ? entry.fields.status : state));
+      become(answer.submission_status ?? (answer.success ? entry.fields.status : state), answer.grading_status);
     } else if (entry.call === "updateSubmission" && answer.success) {
-      if (answer.submission_status) become(answer.submission_status);
+      if (answer.submission_status) become(answer.submission_status, answer.grading_status);
       else if (entry.fields.correct === "true") become("completed");
     }
   }

@@ -72,7 +72,7 @@ function openSubmission() {
   if (start.offer) offer(start.offer);
   if (start.restoredFrom) saver.saveRestored();
   saver.wayChanged({ trouble: null, waiting: outbox.waiting(), stored: storage.available });
-  handIn.begin(submission.submission_status);
+  handIn.begin(submission);
   events.watchVisibility();
 }
 

@@ -15,8 +15,10 @@ def same(left, right, delta):
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
-        return left == right or ((isinstance(left, float) or isinstance(right, float)) and math.isclose(
-            left, right, rel_tol=0, abs_tol=delta))
+        return left == right or (
+            (isinstance(left, float) or isinstance(right, float))
+            and math.isclose(left, right, rel_tol=0, abs_tol=delta)
+        )
     if type(left) is type(right) and isinstance(left, (list, tuple)):
         return len(left) == len(right) and all(same(a, b, delta) for a, b in zip(left, right, strict=True))
     if isinstance(left, dict) and isinstance(right, dict):
@@ -58,8 +60,7 @@ def words(error):
 
 
 def error_words(error):
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__)
-             if frame.f_code.co_filename == STUDENT_FILE]
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == STUDENT_FILE]
     text = f"{type(error).__name__}: {words(error)}".removesuffix(": ")
     return f"{text} on line {lines[-1]}" if lines else text
 
