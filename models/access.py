@@ -44,11 +44,21 @@ def viewer_of(user, *, via, login_key=""):
 
 
 def viewer_by_token(token):
-    """The viewer that holds a bearer token which has not ended, or None."""
-    row = db.session.get(ApiToken, _token_hash(token))
-    if row is None or row.expires_at <= utcnow():
-        return None
-    return viewer_of(db.session.get(User, row.user_id), via="token", login_key=row.token_hash)
+    """The viewer that holds a bearer token which has not ended, nor with the password it was made for; or None."""
+    token_hash = _token_hash(token)
+    query = (
+        select(User.id, User.name, User.email, User.is_admin)
+        .join(ApiToken, (ApiToken.user_id == User.id) & (ApiToken.login_version == User.login_version))
+        .where(ApiToken.token_hash == token_hash, ApiToken.expires_at > utcnow(), User.is_active)
+    )
+    user = db.session.execute(query).first()
+    return user and Viewer(*user, via="token", login_key=token_hash)
+
+
+def viewer_by(credentials):
+    """The viewer of what a request or a socket came with: `token`, else the cookie's `_user_id`; or None."""
+    token = credentials.get("token")
+    return viewer_by_token(token) if token else viewer_by_cookie(credentials)
 
 
 def viewer_by_login(user_id, login_version):
@@ -70,7 +80,9 @@ def make_token(user_id, *, now):
     token = secrets.token_urlsafe(32)
     expires_at = now + timedelta(days=TOKEN_DAYS)
     with transaction() as session:
-        row = ApiToken(token_hash=_token_hash(token), user_id=user_id, created_at=now, expires_at=expires_at)
+        version = session.scalar(select(User.login_version).where(User.id == user_id))
+        row = ApiToken(token_hash=_token_hash(token), user_id=user_id, login_version=version)
+        row.created_at, row.expires_at = now, expires_at
         session.add(row)
     return token, expires_at
 
@@ -110,6 +122,13 @@ def role_names(viewer, course_id):
 def is_staff(viewer, course_id):
     """Whether the viewer teaches the course: instructor, teaching assistant or admin."""
     return viewer.is_admin or bool(role_names(viewer, course_id) & set(STAFF))
+
+
+def taught_courses(viewer):
+    """The ids of the courses that the viewer teaches; every course for an admin."""
+    if viewer.is_admin:
+        return set(db.session.scalars(select(Course.id)))
+    return set(db.session.scalars(select(Role.course_id).where(Role.user_id == viewer.user_id, Role.name.in_(STAFF))))
 
 
 def is_instructor(viewer, course_id):
@@ -217,9 +236,9 @@ def readable_user(viewer, user_id):
 
 
 def teaches(viewer) -> ColumnElement[bool]:
-    """The condition under which a class is the viewer's: its teacher, or staff of its course."""
+    """The condition under which a class is the viewer's: staff of its course now, whoever made it."""
     courses = select(Role.course_id).where(Role.user_id == viewer.user_id, Role.name.in_(STAFF))
-    return or_(ClassModel.teacher_id == viewer.user_id, ClassModel.course_id.in_(courses), literal(viewer.is_admin))
+    return or_(ClassModel.course_id.in_(courses), literal(viewer.is_admin))
 
 
 def get_class(viewer, class_id):
@@ -236,11 +255,14 @@ def _course_of(session_row):
 
 
 def is_watcher(viewer, session_row):
-    """Whether the viewer may watch a live session: teacher of its class, staff of its assignment's course, admin."""
-    if viewer.is_admin:
-        return True
-    teacher_id = db.session.scalar(select(ClassModel.teacher_id).where(ClassModel.id == session_row.class_id))
-    return teacher_id == viewer.user_id or is_staff(viewer, _course_of(session_row))
+    """Whether the viewer may watch a live session: an admin, or staff of its assignment's course now."""
+    return viewer.is_admin or is_staff(viewer, _course_of(session_row))
+
+
+def may_watch(viewer, session_id):
+    """Whether the viewer may watch a live session now."""
+    found = db.session.get(SessionModel, session_id)
+    return found is not None and is_watcher(viewer, found)
 
 
 def watchable_session(viewer, session_id):

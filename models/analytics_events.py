@@ -1,11 +1,12 @@
 """The log: `study_events`, append only, the one place where what happened is written down."""
 
-from sqlalchemy import BigInteger, Index, Integer, String
+from sqlalchemy import BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
 from models.db import UTCDateTime, db
 
+_OUTCOMES = text("event_type IN ('Run.Program', 'Compile.Error', 'Intervention')")
 LogId = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -21,6 +22,13 @@ class StudyEvent(db.Model):
         Index("ix_study_events_user_seq", "user_id", "user_seq"),
         Index("ix_study_events_course_user_seq", "course_id", "user_id", "user_seq"),
         Index("ix_study_events_submission_seq", "submission_id", "user_seq"),
+        Index(
+            "ix_study_events_outcomes",
+            "submission_id",
+            "user_seq",
+            postgresql_where=_OUTCOMES,
+            sqlite_where=_OUTCOMES,
+        ),
     )
 
     id: Mapped[int] = mapped_column(LogId, primary_key=True)

@@ -100,6 +100,11 @@ class Assignment(db.Model):
             "date_modified": iso(self.date_modified),
         }
 
+    def open_settings(self):
+        """The settings that a learner's editor may know: that there is a passcode, so that it asks, but not which."""
+        settings = json.loads(self.settings or "{}")
+        return json.dumps(settings | {"passcode": "?"}, sort_keys=True) if settings.get("passcode") else self.settings
+
     def setting(self, name, default=None):
         """One key of `settings`, which is a JSON object as text or empty."""
         return json.loads(self.settings or "{}").get(name, default)

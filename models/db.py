@@ -121,7 +121,7 @@ def engine_options(url):
     if url.startswith("sqlite"):
         return {"connect_args": {"check_same_thread": False}, "pool_size": 20, "max_overflow": 40}
     return {
-        "connect_args": {"options": POSTGRESQL_OPTIONS},
+        "connect_args": {"options": POSTGRESQL_OPTIONS, "connect_timeout": 5},
         "pool_size": 10,
         "max_overflow": 20,
         "pool_pre_ping": True,

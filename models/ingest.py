@@ -4,12 +4,14 @@ Everyone who waits shares one transaction. The acknowledgement waits for its com
 committed, the signal `stored` tells the rest of the house.
 """
 
+import logging
 import threading
 import uuid
 from collections import deque
 
 from blinker import Signal
 from flask import current_app
+from sqlalchemy.exc import OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 
 from models.db import after_commit, begin_writing, db, in_transaction, release
@@ -17,6 +19,8 @@ from models.errors import Conflict, Unavailable
 from models.storing import DUPLICATE, REJECTED, STORED, KeyTaken, Unit, UnitRefused, lock_streams, store
 
 __all__ = ["DUPLICATE", "REJECTED", "STORED", "append", "append_one", "init_app", "lock_streams", "stored"]
+
+log = logging.getLogger(__name__)
 
 MOST_EVENTS = 500
 
@@ -55,6 +59,10 @@ class GroupCommit:
         """One transaction for the batch. One caller's fault must not cost the others their events."""
         try:
             return self._commit(batch)
+        except (OperationalError, TimeoutError) as error:
+            # The database is away or busy: trying each alone would make everybody wait that often.
+            log.warning("a batch of %s was not stored: %s", len(batch), error)
+            return []
         except Exception as error:
             if len(batch) == 1:
                 batch[0].refuse(error)

@@ -21,7 +21,10 @@ FULL_MARKS = Decimal(100)
 
 INITIALIZED, IN_PROGRESS, SUBMITTED, COMPLETED = "Initialized", "inProgress", "Submitted", "Completed"
 NOT_READY, PENDING, FULLY_GRADED = "NotReady", "Pending", "FullyGraded"
+# By this a page tells work that its learner has handed in from a run that scored: both are Submitted (blockpy 2.9).
+PENDING_MANUAL = "PendingManual"
 HANDED_IN = (SUBMITTED, COMPLETED)
+WORDS = {INITIALIZED: "not started", IN_PROGRESS: "in progress", SUBMITTED: "submitted", COMPLETED: "complete"}
 
 
 class Submission(db.Model):
@@ -161,6 +164,7 @@ def save_file(submission, event, *, filename, code, part_id=None):
 
     def write(session):
         row = _locked(session, submission.id)
+        event.properties.pop("stale", None)
         key = event.properties["file_path"]
         saved_ms = save_moment(event.client_ms, to_ms(utcnow()))
         row.version += 1
@@ -201,6 +205,7 @@ def _apply(row, filename, code, part_id):
         row.extra_files = checked_files(code)
     else:
         row.code = replace_part(row.code, part_id, code) if part_id else code
+        check_size(row.code)
 
 
 def checked_files(text):
@@ -272,7 +277,7 @@ def record_status(submission, event, *, status):
         before = row.submission_status
         if not (row.correct and wanted == SUBMITTED and before == COMPLETED):
             row.submission_status = COMPLETED if row.correct and wanted == SUBMITTED else wanted
-            row.grading_status = FULLY_GRADED if row.correct else PENDING if wanted == SUBMITTED else NOT_READY
+            row.grading_status = FULLY_GRADED if row.correct else PENDING_MANUAL if wanted == SUBMITTED else NOT_READY
         return _moved(row, event, row.percentage, before)
 
     return ingest.append_one(event, write=write)
@@ -281,7 +286,9 @@ def record_status(submission, event, *, status):
 def _status_after(row, reviewed):
     if reviewed:
         return IN_PROGRESS, NOT_READY
-    return (COMPLETED, FULLY_GRADED) if row.correct else (SUBMITTED, PENDING)
+    if row.correct:
+        return COMPLETED, FULLY_GRADED
+    return SUBMITTED, (PENDING_MANUAL if row.grading_status == PENDING_MANUAL else PENDING)
 
 
 def _moved(row, cause, percentage_before, status_before):

@@ -15,6 +15,7 @@ depends_on = None
 
 LOG_IDS = Sequence("study_events_id_seq")
 MONTHS_AHEAD = 3
+OUTCOMES = sa.text("event_type IN ('Run.Program', 'Compile.Error', 'Intervention')")
 
 
 def upgrade():
@@ -73,6 +74,14 @@ def upgrade():
         "ix_study_events_course_user_seq", "study_events", ["course_id", "user_id", "user_seq"], unique=False
     )
     op.create_index("ix_study_events_submission_seq", "study_events", ["submission_id", "user_seq"], unique=False)
+    op.create_index(
+        "ix_study_events_outcomes",
+        "study_events",
+        ["submission_id", "user_seq"],
+        unique=False,
+        postgresql_where=OUTCOMES,
+        sqlite_where=OUTCOMES,
+    )
     op.create_index("ix_study_events_user_created", "study_events", ["user_id", "created_at"], unique=False)
     op.create_index("ix_study_events_user_seq", "study_events", ["user_id", "user_seq"], unique=False)
     op.create_table(
@@ -113,6 +122,7 @@ def downgrade():
     op.drop_table("user_streams")
     op.drop_index("ix_study_events_user_seq", table_name="study_events")
     op.drop_index("ix_study_events_user_created", table_name="study_events")
+    op.drop_index("ix_study_events_outcomes", table_name="study_events")
     op.drop_index("ix_study_events_submission_seq", table_name="study_events")
     op.drop_index("ix_study_events_course_user_seq", table_name="study_events")
     op.drop_table("study_events")

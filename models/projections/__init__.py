@@ -5,7 +5,7 @@ Lock order: heads by learner, then own rows, then shared rows table by table in 
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from models.analytics_events import StudyEvent
 from models.counters import AssignmentCounts, AssignmentGroupCounts, CourseCounts, SubmissionCounts, UserCounts
@@ -52,14 +52,14 @@ class Changed:
     submission_ids: list = field(default_factory=list)
 
 
-def fold(*, limit=BATCH, user_id=None):
+def fold(*, limit=BATCH, user_id=None, but=()):
     """Fold at most `limit` events of learners who are behind; answers a `Changed` for each, [] when none is.
 
     Runs in its own transaction or joins one. With `user_id` it waits for that learner's head and folds only it,
-    so that a request reads its own write; without, heads that others hold are skipped.
+    so that a request reads its own write; without, heads that others hold are skipped, and those in `but`.
     """
     with transaction() as session:
-        heads = _lock_heads(session, user_id)
+        heads = _lock_heads(session, user_id, but)
         if not heads:
             return []
         states = _fold_events(session, heads, limit)
@@ -68,7 +68,7 @@ def fold(*, limit=BATCH, user_id=None):
         return _advance(session, states)
 
 
-def _lock_heads(session, user_id):
+def _lock_heads(session, user_id, but):
     """Lock the heads that are behind; answers {user_id: (folded_seq, last_seq)}."""
     query = (
         select(ProjectionHead.user_id, ProjectionHead.folded_seq, UserStream.last_seq)
@@ -78,6 +78,8 @@ def _lock_heads(session, user_id):
     )
     if user_id is not None:
         query = query.where(ProjectionHead.user_id == user_id)
+    if but:
+        query = query.where(ProjectionHead.user_id.not_in(but))
     query = query.limit(LEARNERS)
     locked = query.with_for_update(key_share=True, of=ProjectionHead, skip_locked=user_id is None)
     return {row.user_id: (row.folded_seq, row.last_seq) for row in session.execute(locked)}
@@ -351,10 +353,8 @@ def _sum_works(session, moves, assignment_id):
         _add_up(moves.touch("assignment_counts", assignment_id), row)
 
 
-def learners_behind():
-    """How many learners have events that are not counted yet."""
-    query = (
-        select(func.count()).select_from(ProjectionHead).join(UserStream, UserStream.user_id == ProjectionHead.user_id)
-    )
-    behind = (ProjectionHead.projection == counts.NAME) & (ProjectionHead.folded_seq < UserStream.last_seq)
-    return db.session.scalar(query.where(behind))
+def users_behind(*, but=()):
+    """The learners who have events that are not counted yet, ascending."""
+    query = select(ProjectionHead.user_id).join(UserStream, UserStream.user_id == ProjectionHead.user_id)
+    query = query.where(ProjectionHead.projection == counts.NAME, ProjectionHead.folded_seq < UserStream.last_seq)
+    return list(db.session.scalars(query.where(ProjectionHead.user_id.not_in(but)).order_by(ProjectionHead.user_id)))
