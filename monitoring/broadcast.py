@@ -62,8 +62,9 @@ def recalculation(job):
 
 
 def closed(reason, *, to):
-    """One socket is told why it is closed."""
+    """One socket of this process is told why it is closed, then it is."""
     _send("closed", {"reason": reason}, to=to, only_here=True)
+    sockets().server.disconnect(to, namespace=NAMESPACE)
 
 
 def activity(app, events):
@@ -74,6 +75,11 @@ def activity(app, events):
 def counts_changed(changed):
     """After a fold: the rows of the learners whose counts moved."""
     _news(user_ids=sorted({item.user_id for item in changed}))
+
+
+def everything_changed():
+    """After a repair: every row of every room."""
+    _news()
 
 
 def participants_changed(session_id, user_ids):
@@ -99,7 +105,7 @@ def listen(app):
         while True:
             try:
                 _hear(rooms())
-            except redis.RedisError as error:
+            except (redis.RedisError, ValueError, KeyError) as error:
                 log.warning("deaf for news, subscribing again: %s", error)
                 current_app.extensions["socketio"].sleep(1)
                 rooms().mark()

@@ -9,15 +9,16 @@ import secrets
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 
 import redis
 from flask import current_app
 
 from models import access
-from models.db import db, iso, utcnow
+from models.db import db, iso, release, utcnow
 from models.live import SessionModel
 from monitoring import broadcast, presence, rows
-from monitoring.repositories import sql_session_repository as sessions
+from monitoring.repositories import sql_session_repository as repository
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,18 @@ LOOK_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 FORGET_SECONDS = 60.0
 OUTSTANDING = 3
-NO_LATER_THAN_A_TICK = (presence.LOST,)
+
+
+@dataclass
+class Watcher:
+    """A socket that watches: who it is for a fresh check of rights, and up to where it has applied frames.
+
+    `acked` is None for a client that does not acknowledge: it gets everything, until its pings end.
+    """
+
+    credentials: dict
+    acked: int | None = None
+    lags: bool = False
 
 
 class Room:
@@ -50,15 +62,21 @@ class Room:
         self.wanted_at = time.monotonic()
 
     def load(self, user_ids=None):
-        """Read the session, and the facts of these participants (all of them by default)."""
+        """Read the session, and the facts of these participants (all of them by default), as they are now."""
+        release()
         self.session_row = db.session.get(SessionModel, self.session_id, populate_existing=True)
-        session = sessions.session_dict(self.session_row)
+        session = repository.session_dict(self.session_row)
         self.session_dirty = self.session_dirty or self.session not in (None, session)
         self.session = session
         everybody = self.everybody()
         wanted = everybody if user_ids is None else [u for u in user_ids if u in set(everybody)]
-        self.facts.update(sessions.load_facts(self.session_row, wanted))
-        db.session.expunge_all()
+        self.facts.update(repository.load_facts(self.session_row, wanted))
+        release()
+
+    def mark(self, user_ids):
+        """Look again at these people's rows; None means at all, and at the session."""
+        self.dirty.update(self.facts if user_ids is None else self.facts.keys() & set(user_ids))
+        self.session_dirty = self.session_dirty or user_ids is None
 
     def everybody(self):
         """All who are expected, and who joined and were removed since."""
@@ -135,6 +153,7 @@ class Rooms:
         self.rooms = {}
         self.lines = {}
         self.ended = {}
+        self.marks = deque()
         self.lock = threading.RLock()
         self.news = threading.Event()
         self.blind = False
@@ -156,11 +175,11 @@ class Rooms:
             self._publish(room, room.look())
             return room.picture()
 
-    def watch(self, session_id, sid):
+    def watch(self, session_id, sid, credentials):
         """Let a socket watch; it has joined the room already, so no change falls between. Answers the picture."""
         with self.lock:
             picture = self.snapshot(session_id)
-            self.rooms[session_id].watchers[sid] = None
+            self.rooms[session_id].watchers[sid] = Watcher(credentials)
             return picture
 
     def unwatch(self, sid, session_id=None):
@@ -176,8 +195,8 @@ class Rooms:
             room = self.rooms.get(session_id)
             if room is None or sid not in room.watchers or type(seq) is not int:
                 return
-            lagged = room.watchers[sid] is False
-            room.watchers[sid] = seq
+            watcher = room.watchers[sid]
+            lagged, watcher.lags, watcher.acked = watcher.lags, False, min(seq, room.seq)
         if lagged:
             broadcast.resync(session_id, "you were behind", to=sid)
 
@@ -187,13 +206,19 @@ class Rooms:
         self.blind, self.next_lease = True, 0.0
 
     def mark(self, user_ids=None, session_id=None):
-        """Rows to look at again: these people's wherever they are, or in one session; None means all."""
-        with self.lock:
-            for room in self.rooms.values():
-                if session_id in (None, room.session_id):
-                    room.dirty.update(room.facts if user_ids is None else room.facts.keys() & set(user_ids))
-                    room.session_dirty = room.session_dirty or session_id is not None
+        """Rows to look at again: these people's wherever they are, or in one session; None means all.
+
+        Whoever waits for an acknowledgement calls this, so it takes no lock and reads nothing.
+        """
+        self.marks.append((user_ids, session_id))
         self.news.set()
+
+    def _take_marks(self):
+        while self.marks:
+            user_ids, session_id = self.marks.popleft()
+            for room in list(self.rooms.values()):
+                if session_id in (None, room.session_id):
+                    room.mark(user_ids)
 
     def _room(self, session_id):
         if session_id not in self.rooms:
@@ -224,9 +249,32 @@ class Rooms:
         looks = now >= self.next_look
         if looks:
             self.next_look = now + LOOK_SECONDS
+        self._take_marks()
         for room in list(self.rooms.values()):
+            if looks:
+                self._close_refused(room)
             with self.lock:
-                self._serve(room, now, looks)
+                self._serve_safely(room, now, looks)
+
+    def _close_refused(self, room):
+        """A right that was withdrawn ends the watching it gave, whatever was true when it began."""
+        release()
+        for sid, watcher in list(room.watchers.items()):
+            viewer = access.viewer_by(watcher.credentials)
+            if viewer is None or not access.may_watch(viewer, room.session_id):
+                self.unwatch(sid, room.session_id)
+                broadcast.closed("You may not watch this session any more.", to=sid)
+
+    def _serve_safely(self, room, now, looks):
+        """What is wrong with one room must not freeze the others: its watchers begin anew from SQL and Redis."""
+        try:
+            self._serve(room, now, looks)
+        except redis.RedisError:
+            raise
+        except Exception:
+            log.exception("session_id=%s this room failed and begins anew", room.session_id)
+            self.rooms.pop(room.session_id, None)
+            broadcast.resync(room.session_id, "the room failed")
 
     def _serve(self, room, now, looks):
         """One room's turn: forget it, refill it with its beat, look at the clock, or send what is due."""
@@ -254,20 +302,17 @@ class Rooms:
             room.seq += bool(changed)
             return
         frame = room.frame(changed)
-        for sid, acked in list(room.watchers.items()):
-            if acked is False:
-                continue
-            if acked is not None and frame["to"] - acked > OUTSTANDING:
-                room.watchers[sid] = False
-                continue
-            broadcast.frame(frame, to=sid)
+        for sid, watcher in list(room.watchers.items()):
+            watcher.lags = watcher.lags or (watcher.acked is not None and frame["to"] - watcher.acked > OUTSTANDING)
+            if not watcher.lags:
+                broadcast.frame(frame, to=sid)
 
     def _beat(self, room):
-        oldest = sessions.oldest_uncounted_at(list(room.facts))
+        oldest = repository.oldest_uncounted_at(list(room.facts))
         behind = max((utcnow() - oldest).total_seconds(), 0.0) if oldest else 0.0
         beat = {"session_id": room.session_id, "epoch": room.epoch, "seq": room.seq, "at": iso(utcnow())}
-        for sid, acked in list(room.watchers.items()):
-            if acked is not False:
+        for sid, watcher in list(room.watchers.items()):
+            if not watcher.lags:
                 broadcast.beat({**beat, "behind_seconds": behind}, to=sid)
 
     def _go_blind(self, error):

@@ -80,8 +80,7 @@ class Monitor(Namespace):
 
     def _viewer(self, *, required=True):
         """Who is behind this socket, as it is true now."""
-        token = session.get("token")
-        viewer = access.viewer_by_token(token) if token else access.viewer_by_cookie(session)
+        viewer = access.viewer_by(_credentials())
         return access.logged_in(viewer) if required else viewer
 
     def on_disconnect(self, reason=None):
@@ -104,7 +103,7 @@ class Monitor(Namespace):
         live_session = access.watchable_session(viewer, parse(SessionRequest, data).session_id)
         access.audit(viewer, "watch", scope=f"session:{live_session.id}")
         join_room(watchers_room(live_session.id))
-        return {"success": True, "snapshot": rooms().watch(live_session.id, request.sid)}
+        return {"success": True, "snapshot": rooms().watch(live_session.id, request.sid, _credentials())}
 
     def on_unwatch(self, data):
         """Leave the room."""
@@ -164,6 +163,11 @@ class Monitor(Namespace):
         """A watcher has applied frames."""
         said = parse(AckRequest, data)
         rooms().applied(said.session_id, request.sid, said.seq)
+
+
+def _credentials():
+    """What this socket came with: a token, or the cookie's login."""
+    return {"token": session.get("token"), "_user_id": session.get("_user_id")}
 
 
 def parse(model, data):

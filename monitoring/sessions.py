@@ -180,6 +180,15 @@ def join(viewer, session_row, *, now=None):
     return found["attempt_id"], submission_id
 
 
+def join_open(viewer, assignment_id):
+    """Enter every live session on an assignment in which the viewer is expected: so joins who has no socket."""
+    for live_session in sessions.live_sessions_of(viewer.user_id, assignment_id):
+        try:
+            join(viewer, live_session)
+        except Conflict as conflict:
+            log.info("session_id=%s ended while somebody opened its exercise: %s", live_session.id, conflict)
+
+
 def _is_new_place(session_row, user_id):
     return all(item["student_id"] != user_id for item in session_row.participants)
 
@@ -231,7 +240,9 @@ def raise_hand(viewer, session_row, message, *, now=None):
     if hands.find_raised(db.session(), session_row.id, viewer.user_id) is None:
         ingest.append([event], write=write)
     broadcast.participants_changed(session_row.id, [viewer.user_id])
-    return hands.find_raised(db.session(), session_row.id, viewer.user_id)
+    return hands.find_raised(db.session(), session_row.id, viewer.user_id) or HelpRequest(
+        message=message, raised_at=now
+    )
 
 
 def lower_hand(viewer, session_row, *, now=None):

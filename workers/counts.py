@@ -1,5 +1,6 @@
 """Jobs on counters: fold what is new, recalculate from the log, with progress that a person can watch."""
 
+import logging
 import time
 
 from sqlalchemy import select, update
@@ -16,6 +17,8 @@ from models.user import User
 from monitoring import broadcast
 from workers import queue
 
+log = logging.getLogger(__name__)
+
 SCOPES = ("submission", "assignment", "user", "course", "all")
 KIND = "recalculation"
 RECALCULATE_JOB = "workers.counts.recalculate"
@@ -26,11 +29,32 @@ PAGE = 500
 
 
 def increment_counts():
-    """Fold every stream that is behind, a batch per transaction, and tell the rooms what changed."""
+    """Fold every stream that is behind, a batch per transaction, and tell the rooms what changed.
+
+    A stream that cannot be folded is left where it is and named in the log; the others go on.
+    """
     queue.woken()
-    while changed := projections.fold():
+    broken = set()
+    while changed := _fold_batch(broken):
         broadcast.counts_changed(changed)
         time.sleep(PAUSE_SECONDS)
+    if broken:
+        raise projections.BrokenStream(f"streams that cannot be folded: user_id={sorted(broken)}")
+
+
+def _fold_batch(broken):
+    try:
+        return projections.fold(but=broken)
+    except Exception:
+        log.exception("a batch was not folded, looking for the stream that is broken")
+    changed = []
+    for user_id in projections.users_behind(but=broken):
+        try:
+            changed += projections.fold(user_id=user_id)
+        except Exception:
+            log.exception("user_id=%s this stream was not folded", user_id)
+            broken.add(user_id)
+    return changed
 
 
 def recalculate_submission_counts_from_logs(submission_id):
@@ -97,6 +121,8 @@ def recalculate(run_id):
             if progress.cancelled:
                 return
         progress.finish(DONE)
+        if progress.changed and not dry_run:
+            broadcast.everything_changed()
     except Exception as error:
         progress.finish(FAILED, error=f"{type(error).__name__}: {error}"[:500])
         raise

@@ -1,14 +1,18 @@
 """Jobs of the live rooms: flush who is here into the sessions' rows, close what is over its time."""
 
+import logging
 from datetime import timedelta
 
 from sqlalchemy import select
 
 from models import access, live
-from models.db import db, iso, utcnow
+from models.db import db, iso, release, utcnow
+from models.errors import Conflict
 from models.live import SessionModel
 from monitoring import presence, sessions
 from monitoring.repositories import sql_session_repository as repository
+
+log = logging.getLogger(__name__)
 
 
 def flush_presence():
@@ -16,30 +20,32 @@ def flush_presence():
     now_ms = presence.clock_ms()
     for session_id in repository.live_sessions():
         here = presence.read(session_id, now_ms=now_ms)
-        row = db.session.get(SessionModel, session_id, populate_existing=True)
-        facts = repository.load_facts(row, [item["student_id"] for item in row.participants])
+        release()
+        stored = db.session.get(SessionModel, session_id).participants
+        acted = repository.last_acted([item["student_id"] for item in stored])
 
-        def flush(participants, here=here, facts=facts):
-            for item in participants:
-                _flush_one(item, here.get(item["student_id"]), facts.get(item["student_id"]), now_ms)
+        def flush(participants, here=here, acted=acted):
+            return [
+                _flushed(item, here.get(item["student_id"]), acted.get(item["student_id"]), now_ms)
+                for item in participants
+            ]
 
-        repository.mutate_participants(session_id, flush)
+        if flush(stored) != stored:
+            repository.mutate_participants(session_id, flush)
 
 
-def _flush_one(item, person, fact, now_ms):
-    if fact is None:
-        return
+def _flushed(item, person, acted_at, now_ms):
+    """One entry as it should be stored."""
     state = presence.state_of(
         person,
         now_ms=now_ms,
         session_status=live.IN_PROGRESS,
         attempt_status=None,
         joined=True,
-        last_call_ms=presence.moment_ms(fact.last_activity),
+        last_call_ms=presence.moment_ms(acted_at),
     )
-    item["connection_status"] = presence.stored_status(state.state)
-    if fact.last_activity is not None:
-        item["last_activity"] = max(item["last_activity"] or "", iso(fact.last_activity))
+    seen = max(item["last_activity"] or "", iso(acted_at) or "")
+    return item | {"connection_status": presence.stored_status(state.state), "last_activity": seen}
 
 
 def close_overdue():
@@ -50,4 +56,12 @@ def close_overdue():
     now = utcnow()
     for row in db.session.scalars(query).all():
         if row.started_at + timedelta(minutes=row.time_limit_minutes) <= now:
-            sessions.move(access.Viewer(row.created_by, "", "", False, via="job"), row, "complete", now=now)
+            _close(row, now)
+
+
+def _close(row, now):
+    """What somebody else has closed at this moment is closed."""
+    try:
+        sessions.move(access.Viewer(row.created_by, "", "", False, via="job"), row, "complete", now=now)
+    except Conflict as conflict:
+        log.info("session_id=%s was not closed by its time limit: %s", row.id, conflict)

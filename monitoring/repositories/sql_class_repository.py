@@ -6,7 +6,7 @@ from models import access
 from models.db import db, transaction
 from models.errors import Conflict, Invalid
 from models.live import ACTIVE, ARCHIVED, ClassModel
-from models.user import STAFF, Role, learners_of
+from models.user import learners_of
 
 
 def list_classes(viewer):
@@ -51,8 +51,7 @@ def _course_for(viewer, student_ids, course_id):
     if course_id is not None:
         courses = [access.staffed_course(viewer, course_id).id]
     else:
-        query = select(Role.course_id).where(Role.user_id == viewer.user_id, Role.name.in_(STAFF)).distinct()
-        courses = sorted(db.session.scalars(query))
+        courses = sorted(access.taught_courses(viewer))
     for candidate in courses:
         if set(student_ids) <= set(learners_of(candidate)):
             return candidate

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, or_, select, text, update
+from sqlalchemy.orm import aliased, defer
 
 from models import access, live
 from models.analytics_events import StudyEvent
@@ -16,8 +17,9 @@ from models.submission import Submission
 from models.user import Role, User
 from monitoring.repositories.sql_help_repository import raised_hands
 
-RECENT_EVENTS = 100
-OUTCOMES = ("Run.Program", "Compile.Error", "Intervention", "X-Submission.Update")
+RECENT_OUTCOMES = 30
+# As text, so that both databases see that their partial index serves it.
+OUTCOMES = text("study_events.event_type IN ('Run.Program', 'Compile.Error', 'Intervention')")
 
 
 @dataclass
@@ -50,8 +52,8 @@ def list_sessions(viewer, *, active):
     if active:
         query = query.where(SessionModel.status.in_(live.OPEN_STATES))
     query = query.where(or_(access.teaches(viewer), _may_join(viewer)))
-    rows = db.session.scalars(query.order_by(SessionModel.scheduled_at, SessionModel.id).limit(500)).all()
-    return [row for row in rows if _is_mine(viewer, row)]
+    newest = db.session.scalars(query.order_by(SessionModel.scheduled_at.desc(), SessionModel.id.desc()).limit(500))
+    return [row for row in reversed(newest.all()) if _is_mine(viewer, row)]
 
 
 def _may_join(viewer):
@@ -133,13 +135,12 @@ def load_facts(session_row, user_ids):
     facts = _load_people(session_row, user_ids)
     for user_id, hand in raised_hands(session_row.id, user_ids).items():
         facts[user_id].hand = hand
-    for event in _recent_events(session_row.test_id, user_ids):
-        fact = facts[event.user_id]
-        if event.actor_id == event.user_id:
-            # What others did to his work, a teacher's look among it, does not make a learner present.
-            fact.last_event_type, fact.last_activity = event.event_type, event.created_at
-        if event.event_type in OUTCOMES:
-            fact.outcomes.append(event)
+    works = {fact.submission.id: fact for fact in facts.values() if fact.submission}
+    for event in db.session.execute(_last_own_events(works)):
+        fact = works[event.submission_id]
+        fact.last_event_type, fact.last_activity = event.event_type, event.created_at
+    for event in db.session.execute(_last_outcomes(works)):
+        works[event.submission_id].outcomes.append(event)
     return facts
 
 
@@ -155,6 +156,7 @@ def _load_people(session_row, user_ids):
         .outerjoin(SubmissionCounts, SubmissionCounts.submission_id == Submission.id)
         .outerjoin(ProjectionHead, and_(ProjectionHead.user_id == User.id, ProjectionHead.projection == COUNTS))
         .where(User.id.in_(user_ids))
+        .options(defer(Submission.code), defer(Submission.extra_files), defer(Submission.feedback))
         .execution_options(populate_existing=True)
     )
     return {
@@ -168,26 +170,42 @@ def _newest_attempts(session_id):
     return query.where(AttemptModel.session_id == session_id).group_by(AttemptModel.student_id).subquery()
 
 
-def _recent_events(assignment_id, user_ids):
-    """The newest events of each stream on this assignment, oldest first: a bounded look, however long the history."""
-    query = (
-        select(
-            StudyEvent.user_id,
-            StudyEvent.actor_id,
-            StudyEvent.event_type,
-            StudyEvent.created_at,
-            StudyEvent.occurred_at,
-            StudyEvent.properties,
-        )
-        .join(UserStream, UserStream.user_id == StudyEvent.user_id)
-        .where(
-            StudyEvent.user_id.in_(user_ids),
-            StudyEvent.user_seq > UserStream.last_seq - RECENT_EVENTS,
-            StudyEvent.assignment_id == assignment_id,
-        )
-        .order_by(StudyEvent.user_id, StudyEvent.user_seq)
+def _last_own_events(submission_ids):
+    """The newest event of each submission that its learner made himself: a teacher's look does not make him present."""
+    newest = (
+        select(StudyEvent.user_seq)
+        .where(StudyEvent.submission_id == Submission.id, StudyEvent.actor_id == StudyEvent.user_id)
+        .order_by(StudyEvent.user_seq.desc())
+        .limit(1)
+        .scalar_subquery()
+        .correlate(Submission)
     )
-    return db.session.execute(query)
+    event = aliased(StudyEvent)
+    query = select(event.submission_id, event.event_type, event.created_at).select_from(Submission)
+    query = query.join(event, (event.submission_id == Submission.id) & (event.user_seq == newest))
+    return query.where(Submission.id.in_(submission_ids))
+
+
+def _last_outcomes(submission_ids):
+    """The newest outcomes and feedback of each submission, oldest first: a bounded look, however long the history."""
+    newest = (
+        select(StudyEvent.user_seq)
+        .where(StudyEvent.submission_id == Submission.id, OUTCOMES)
+        .order_by(StudyEvent.user_seq.desc())
+        .limit(RECENT_OUTCOMES)
+        .correlate(Submission)
+    )
+    event = aliased(StudyEvent)
+    columns = (event.submission_id, event.event_type, event.created_at, event.occurred_at, event.properties)
+    query = select(*columns).select_from(Submission).join(event, event.submission_id == Submission.id)
+    query = query.where(Submission.id.in_(submission_ids), event.user_seq.in_(newest))
+    return query.order_by(event.submission_id, event.user_seq)
+
+
+def last_acted(user_ids):
+    """{user_id: when something was last stored in his stream}."""
+    query = select(UserStream.user_id, UserStream.last_at).where(UserStream.user_id.in_(user_ids))
+    return dict(db.session.execute(query).all())
 
 
 def oldest_uncounted_at(user_ids):
