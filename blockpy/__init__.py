@@ -2,13 +2,14 @@
 
 import logging
 
+import redis
 from flask import g, jsonify, make_response, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
 
 from blockpy import admin, auth, counts, courses, editor, live, pages, people, status
-from models.errors import AppError, TooLarge, Unreadable
+from models.errors import AppError, TooLarge, Unavailable, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def register(app):
         app.register_blueprint(module.bp)
     app.register_error_handler(AppError, tell)
     app.register_error_handler(HTTPException, tell_http)
+    app.register_error_handler(redis.RedisError, tell_no_redis)
     app.after_request(_protect)
     app.jinja_env.globals["asset"] = asset
     app.context_processor(lambda: {"viewer": g.get("viewer")})
@@ -63,6 +65,8 @@ def tell(error):
 def tell_http(error):
     """What Flask and Werkzeug refuse by themselves, told like our own."""
     status_code = error.code or 500
+    if status_code >= 500:
+        error.description = "Something went wrong here; it is written down. Try again."
     kind = {400: Unreadable, 413: TooLarge}.get(status_code, AppError)
     ours = kind(error.description or "This cannot be done.")
     ours.status, ours.code = status_code, CODES.get(status_code, "unavailable" if status_code >= 500 else "invalid")
@@ -72,6 +76,12 @@ def tell_http(error):
     response = make_response(tell(ours))
     response.headers["Retry-After"] = str(auth.retry_after())
     return response
+
+
+def tell_no_redis(error):
+    """Redis holds no truth, but some answers cannot be given without it."""
+    log.warning("path=%s met no Redis: %s", request.path, error)
+    return tell(Unavailable("The live line is down for a moment; try again."))
 
 
 def _wants_json():

@@ -9,12 +9,12 @@ from models import access, projections
 from models.counters.overview import count_submissions, submissions_page
 from models.db import utcnow
 from models.events import storable
+from models.submission import WORDS
 from workers import counts, queue
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 
 LAST_RUNS = 50
-WORDS = {"Initialized": "not started", "inProgress": "in progress", "Submitted": "submitted", "Completed": "complete"}
 
 
 @bp.get("/")
@@ -78,7 +78,7 @@ def duration_words(seconds):
 def health():
     """The parts of the installation, each with a word on how it is."""
     database, redis = status.database_trouble(), status.redis_trouble()
-    behind = projections.learners_behind() if not database else 0
+    behind = 0 if database else len(projections.users_behind())
     parts = [
         {"name": "Database", "ok": not database, "words": database or "answers, at the newest revision"},
         {"name": "Redis", "ok": not redis, "words": redis or "answers"},

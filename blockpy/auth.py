@@ -21,6 +21,7 @@ csrf = CSRFProtect()
 logins = LoginManager()
 
 WRONG_PASSWORDS = "10 per minute; 60 per hour"
+WRONG_PASSWORDS_OF_AN_ADDRESS = "200 per minute"
 NOBODY_ASKS = ("/static/", "/healthz", "/readyz")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OPEN_ENDPOINTS = (None, "auth.make_token")
@@ -40,9 +41,18 @@ def _login_name():
 
 
 limiter = Limiter(key_func=_login_name, in_memory_fallback_enabled=True, strategy="fixed-window")
-wrong_passwords = limiter.shared_limit(
-    WRONG_PASSWORDS, scope="login", deduct_when=lambda response: response.status_code == 401
-)
+
+
+def wrong_passwords(view):
+    """Limit failed logins: few for one account, many for one address, since a school sits behind one."""
+    for limit, scope, key in (
+        (WRONG_PASSWORDS, "login", _login_name),
+        (WRONG_PASSWORDS_OF_AN_ADDRESS, "login-address", get_remote_address),
+    ):
+        view = limiter.shared_limit(
+            limit, scope=scope, key_func=key, deduct_when=lambda response: response.status_code == 401
+        )(view)
+    return view
 
 
 def retry_after():

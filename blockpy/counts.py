@@ -12,6 +12,7 @@ from models.db import db, iso
 from models.projections.counts import NAME
 from models.streams import ProjectionHead, UserStream
 from models.submission import Submission
+from monitoring import broadcast
 from workers import counts
 
 bp = Blueprint("counts", __name__, url_prefix="/api")
@@ -96,8 +97,8 @@ def _freshen(*user_ids):
     """With `?fresh=1` an answer has everything that is stored: fold these learners' streams first."""
     if request.args.get("fresh") == "1":
         for user_id in sorted(set(user_ids)):
-            while projections.fold(user_id=user_id):
-                pass
+            while changed := projections.fold(user_id=user_id):
+                broadcast.counts_changed(changed)
 
 
 def _behind_in(course_id):

@@ -15,6 +15,7 @@ from models.user import Role, User, change_roles
 bp = Blueprint("courses", __name__, url_prefix="/api")
 
 
+HIDDEN_OF_ASSIGNMENT = ("on_", "extra_instructor", "settings", "ip_ranges", "_", "owner_id__")
 NOT_TOLD = ("code", "extra_files", "_schema_version", "user_id__email")
 
 
@@ -48,9 +49,9 @@ def course_dict(course):
 
 
 def assignment_dict(assignment):
-    """An assignment as the API tells it to members: everything but the grading scripts."""
+    """An assignment as the API tells it to members: nothing that grades, and nothing that guards the entry."""
     told = assignment.as_dict()
-    return {name: told[name] for name in told if not name.startswith(("on_", "extra_instructor", "_", "owner_id__"))}
+    return {name: told[name] for name in told if not name.startswith(HIDDEN_OF_ASSIGNMENT)}
 
 
 def submission_dict(submission):

@@ -4,13 +4,12 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import generate_csrf
 from sqlalchemy import select
 
-from blockpy.admin import WORDS
 from models import access, live
 from models.assignment import Assignment
 from models.course import Course
 from models.db import db, utcnow
 from models.errors import Invalid, NotLoggedIn
-from models.submission import Submission
+from models.submission import WORDS, Submission
 from models.user import LEARNER, STAFF, Role
 from monitoring import sessions
 from monitoring.repositories import sql_class_repository as classes
