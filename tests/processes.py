@@ -1,0 +1,97 @@
+"""Real processes for tests: a Redis, an installation of its own, its web server and its workers."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+READY_SECONDS = 40
+
+
+def free_port():
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Installation:
+    """BlockPy Live as its processes: a folder, a database, a Redis database, and what is started of it."""
+
+    def __init__(self, folder, database_url, redis_url, *, async_mode="eventlet", settings=None):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = Path(folder)
+        self.running = {}
+        self.environment = {
+            **os.environ,
+            "INSTANCE_PATH": str(folder),
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "PORT": str(self.port),
+            "BLOCKPY_SECRET_KEY": "only for tests",
+            "BLOCKPY_ASYNC_MODE": async_mode,
+            "BLOCKPY_RATELIMIT_ENABLED": "false",
+            **(settings or {}),
+        }
+
+    @property
+    def demo(self):
+        """What `demo.json` holds."""
+        return json.loads((self.folder / "demo.json").read_text())
+
+    def prepare(self, *options):
+        """Migrate, and make the demo school."""
+        command = [sys.executable, "-m", "flask", "--app", "app", "prepare", "--url", self.url, *options]
+        subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True, timeout=120)
+
+    def start(self, *names):
+        """Start parts by name: web, counts, others, scheduler; web is answering when this returns."""
+        for name in names:
+            flask = [sys.executable, "-m", "flask", "--app", "app"]
+            command = {
+                "web": [sys.executable, "app.py"],
+                "counts": [*flask, "worker", "counts"],
+                "others": [*flask, "worker"],
+                "scheduler": [*flask, "scheduler"],
+            }[name]
+            log = (self.folder / f"{name}.log").open("ab")
+            self.running[name] = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+            log.close()
+        if "web" in names:
+            self.wait_until_ready()
+
+    def wait_until_ready(self):
+        """Until `/readyz` answers 200; fails with the server's log when it does not come up."""
+        give_up = time.monotonic() + READY_SECONDS
+        while time.monotonic() < give_up:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+            time.sleep(0.1)
+        raise AssertionError(f"the server did not come up:\n{self.log('web')}")
+
+    def log(self, name):
+        """What a part has said so far."""
+        return (self.folder / f"{name}.log").read_text()
+
+    def kill(self, name, how=signal.SIGKILL):
+        """End a part with all its children, at once by default."""
+        process = self.running.pop(name)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        process.wait(timeout=20)
+
+    def stop(self):
+        """End everything that still runs."""
+        for name in list(self.running):
+            self.kill(name)

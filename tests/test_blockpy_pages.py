@@ -1,0 +1,234 @@
+"""The pages: who sees which, with what protection."""
+
+import html
+import json
+import re
+
+import pytest
+
+from models.db import transaction
+from models.submission import Submission
+from models.user import TEACHING_ASSISTANT, User
+from monitoring import sessions
+from monitoring.repositories import sql_class_repository as classes
+from tests.factories import make_school, make_user, viewer
+from tests.test_blockpy_auth import Browser
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+class Building:
+    """A school with a class, a live session, and everybody who might come."""
+
+    def __init__(self, app):
+        self.app = app
+        self.school = school = make_school(2)
+        self.assistant = make_user("Assistant")
+        self.assistant.add_role(TEACHING_ASSISTANT, school.course.id)
+        self.people = {
+            "nobody": None,
+            "student": school.learners[0],
+            "outsider": school.learners[1],
+            "teacher": school.teacher,
+            "assistant": self.assistant,
+            "foreign teacher": make_school(0).teacher,
+            "parent": make_user("Parent"),
+            "admin": make_user("Admin", is_admin=True),
+        }
+        row = classes.new_class(viewer(school.teacher), name="<Class> & more", student_ids=[school.learners[0].id])
+        self.class_id = row.id
+        planned = sessions.new_session(viewer(school.teacher), class_id=row.id, assignment_id=school.assignment.id)
+        self.session_id = sessions.move(viewer(school.teacher), planned, "open").id
+
+    def browser(self, who):
+        """That person's browser, logged in."""
+        browser, user = Browser(self.app), self.people[who]
+        if user is not None:
+            with self.app.app_context(), browser.client.session_transaction() as cookie:
+                cookie["_user_id"] = f"{user.id}.{user.login_version}"
+        return browser
+
+    def path(self, path):
+        return path.format(assignment=self.school.assignment.id, session=self.session_id)
+
+
+@pytest.fixture
+def building(app):
+    return Building(app)
+
+
+WHO = ("nobody", "student", "outsider", "teacher", "assistant", "foreign teacher", "parent", "admin")
+PAGES = {
+    "/": (302, 200, 200, 200, 200, 200, 200, 302),
+    "/assignments/{assignment}": (302, 200, 200, 200, 200, 404, 404, 200),
+    "/assignments/999999": (302, 404, 404, 404, 404, 404, 404, 404),
+    "/assignments/99999999999999999999": (404, 404, 404, 404, 404, 404, 404, 404),
+    "/sessions/{session}": (302, 200, 404, 200, 200, 404, 404, 200),
+    "/sessions/999999": (302, 404, 404, 404, 404, 404, 404, 404),
+    "/admin/": (302, 403, 403, 403, 403, 403, 403, 200),
+    "/admin/?q=x&before=5": (302, 403, 403, 403, 403, 403, 403, 200),
+    "/admin/?before=x": (302, 403, 403, 403, 403, 403, 403, 422),
+    "/admin/recalculations": (302, 403, 403, 403, 403, 403, 403, 200),
+    "/login": (200, 200, 200, 200, 200, 200, 200, 200),
+    "/healthz": (200, 200, 200, 200, 200, 200, 200, 200),
+    "/readyz": (200, 200, 200, 200, 200, 200, 200, 200),
+    "/no/such/page": (404, 404, 404, 404, 404, 404, 404, 404),
+}
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_each_page_is_for_those_who_may_see_it(building, who):
+    browser, column = building.browser(who), WHO.index(who)
+
+    seen = {path: browser.get(building.path(path)).status_code for path in PAGES}
+
+    assert seen == {path: codes[column] for path, codes in PAGES.items()}
+
+
+def test_every_page_is_in_the_table(app):
+    rules = {
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if "GET" in rule.methods and not rule.rule.startswith(("/api/", "/blockpy/", "/static/"))
+    }
+    listed = {re.sub(r"\{(\w+)\}", r"<int:\1_id>", path.split("?")[0]) for path in PAGES}
+
+    assert rules <= listed
+
+
+def test_pages_come_with_their_protection(building):
+    browser = building.browser("teacher")
+
+    for path in ("/", "/login", "/sessions/{session}", "/assignments/{assignment}", "/no/such/page", "/api/me"):
+        headers = browser.get(building.path(path)).headers
+        policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+        assert policy["default-src"] == "'self'", path
+        assert "unsafe" not in policy["script-src"].replace("'wasm-unsafe-eval'", ""), path
+        assert (policy["object-src"], policy["base-uri"]) == ("'none'", "'self'"), path
+        assert policy["frame-ancestors"] == "'self'", path
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+        assert headers["Referrer-Policy"] == "same-origin", path
+
+
+def test_no_page_has_a_script_or_a_handler_inside(building):
+    admin, teacher, student = (building.browser(who) for who in ("admin", "teacher", "student"))
+    seen = [
+        (teacher, "/"),
+        (teacher, "/sessions/{session}"),
+        (student, "/sessions/{session}"),
+        (student, "/assignments/{assignment}"),
+        (admin, "/admin/"),
+        (admin, "/admin/recalculations"),
+    ]
+
+    for browser, path in seen:
+        text = browser.get(building.path(path)).text
+        scripts = re.findall(r"<script([^>]*)>(.*?)</script>", text, re.DOTALL)
+        assert all("src=" in head or 'type="application/json"' in head for head, _ in scripts), path
+        assert not re.search(r"<[^>]+\son\w+=", text), path
+
+
+def test_names_cannot_bring_markup_into_a_page(building):
+    evil = "</script><script>alert(1)</script>"
+    with transaction() as session:
+        session.get(User, building.people["student"].id).name = evil
+        session.get(type(building.school.assignment), building.school.assignment.id).name = evil
+    Submission.from_assignment(building.school.assignment, building.people["student"].id)
+
+    pages = [
+        building.browser("student").get("/"),
+        building.browser("student").get(building.path("/assignments/{assignment}")),
+        building.browser("teacher").get("/"),
+        building.browser("teacher").get(building.path("/sessions/{session}")),
+        building.browser("admin").get("/admin/"),
+    ]
+
+    for page in pages:
+        assert page.status_code == 200
+        assert "<script>alert(1)" not in page.text
+    assert html.escape("<Class> & more") in pages[2].text
+
+
+def page_data(answer):
+    """What a page hands to its script."""
+    return json.loads(re.search(r'id="page-data">(.*?)</script>', answer.text, re.DOTALL).group(1))
+
+
+def test_the_editor_page_says_what_its_client_needs(building):
+    told = page_data(building.browser("student").get(building.path("/assignments/{assignment}")))
+
+    assert told["assignment_id"] == building.school.assignment.id
+    assert told["user_id"] == building.people["student"].id
+    assert told["session"] is None
+    assert set(told["urls"]) >= {"loadAssignment", "saveFile", "logEvent", "updateSubmission"}
+    assert all(url.startswith("/blockpy/") and not url.endswith("/") for url in told["urls"].values())
+
+
+def test_the_session_page_is_a_room_for_the_teacher_and_an_editor_for_the_student(building):
+    path = building.path("/sessions/{session}")
+
+    room, desk = page_data(building.browser("teacher").get(path)), page_data(building.browser("student").get(path))
+
+    assert (room["is_teacher"], room["session_id"]) == (True, building.session_id)
+    assert "is_teacher" not in desk
+    assert desk["session"]["id"] == building.session_id
+    assert "participants" not in desk["session"]
+
+
+def test_the_first_page_shows_what_is_ones_own(building):
+    name = building.school.assignment.name
+
+    assert name in building.browser("student").get("/").text
+    assert name not in building.browser("parent").get("/").text
+    assert "more" not in building.browser("foreign teacher").get("/").text
+
+
+def test_a_lesson_starts_from_the_first_page_in_one_go(building):
+    browser = building.browser("teacher")
+    form = {"csrf_token": browser.form_token("/"), "class_id": building.class_id}
+
+    answer = browser.post("/sessions/start", data={**form, "assignment_id": building.school.assignment.id})
+
+    session_id = int(answer.headers["Location"].rsplit("/", 1)[1])
+    assert answer.status_code == 302
+    assert browser.get(f"/api/sessions/{session_id}").json["status"] == "IN_PROGRESS"
+
+
+def test_a_lesson_of_a_wrong_class_or_exercise_does_not_start(building):
+    browser = building.browser("teacher")
+    right = {"class_id": building.class_id, "assignment_id": building.school.assignment.id}
+    right["csrf_token"] = browser.form_token("/")
+    before = len(browser.get("/api/sessions").json["items"])
+
+    for name in ("class_id", "assignment_id"):
+        for wrong in ("", "x", "0", "-1", "9" * 9, "9" * 5000):
+            answer = browser.post("/sessions/start", data={**right, name: wrong})
+            assert answer.status_code in (404, 422), (name, wrong[:20])
+
+    assert len(browser.get("/api/sessions").json["items"]) == before
+
+
+def test_nobody_else_starts_a_lesson(building):
+    form = {"class_id": building.class_id, "assignment_id": building.school.assignment.id}
+
+    for who in ("student", "outsider", "foreign teacher", "parent"):
+        browser = building.browser(who)
+        answer = browser.post("/sessions/start", data={**form, "csrf_token": browser.form_token("/")})
+        assert answer.status_code == 404, who
+
+
+def test_built_files_may_be_kept_for_ever_only_under_their_own_address(building):
+    browser = building.browser("nobody")
+
+    kept = browser.get("/static/dist/no-such-file.js?v=1")
+    plain = browser.get("/static/dist/no-such-file.js")
+
+    assert plain.status_code == kept.status_code == 404
+    assert "immutable" not in plain.headers.get("Cache-Control", "")
+    assert "immutable" not in kept.headers.get("Cache-Control", "")
+
+
+def test_programs_that_want_json_get_it_from_pages_too(building):
+    answer = building.browser("nobody").get("/", headers={"Accept": "application/json"})
+
+    assert (answer.status_code, answer.json["error"]) == (401, "not_logged_in")
