@@ -78,8 +78,9 @@ def open_folder(instance):
             pass
         lock = os.open(instance.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as problem:
-        raise Refusal(f"The instance folder {instance.path} cannot be used: {problem.strerror}; "
-                      "INSTANCE_PATH can name another.") from None
+        raise Refusal(
+            f"The instance folder {instance.path} cannot be used: {problem.strerror}; INSTANCE_PATH can name another."
+        ) from None
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -129,8 +130,9 @@ def check_services(instance):
             socket.create_connection((parts.hostname, parts.port or 5432), timeout=3).close()
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or problem
-        raise Refusal(f"The database of DATABASE_URL ({where(instance.database_url)}) cannot be reached: "
-                      f"{reason}.") from None
+        raise Refusal(
+            f"The database of DATABASE_URL ({where(instance.database_url)}) cannot be reached: {reason}."
+        ) from None
 
 
 def where(url):

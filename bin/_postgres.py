@@ -27,8 +27,20 @@ def private_postgresql(programs, folder, *, keeper):
         for path in (folder, password_file):
             os.chown(path, identity["user"], identity["group"])
     data = folder / "data"
-    initdb = [programs / "initdb", "-D", data, "-U", "postgres", "--pwfile", password_file, "--auth-local=trust",
-              "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"]
+    initdb = [
+        programs / "initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "--pwfile",
+        password_file,
+        "--auth-local=trust",
+        "--auth-host=scram-sha-256",
+        "--encoding=UTF8",
+        "--no-locale",
+        "--no-sync",
+    ]
     run_quietly(initdb, what="Making a PostgreSQL cluster", keeper=keeper, cwd=folder, **identity)
     settings = SETTINGS | {"port": port, "unix_socket_directories": folder}
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

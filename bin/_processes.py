@@ -115,8 +115,9 @@ def excerpt(lines):
 class Service:
     """A child that is meant to stay: its lines go to `on_line`, its last ones are kept for an explanation."""
 
-    def __init__(self, name, command, *, keeper, env=None, on_line=None, stop_signal=signal.SIGTERM, grace_seconds=8,
-                 **options):
+    def __init__(
+        self, name, command, *, keeper, env=None, on_line=None, stop_signal=signal.SIGTERM, grace_seconds=8, **options
+    ):
         self.name, self.command, self.env, self.options = name, command, env, options
         self.keeper, self.on_line = keeper, on_line
         self.stop_signal, self.grace_seconds = stop_signal, grace_seconds
@@ -127,8 +128,13 @@ class Service:
         """Start the process, and a thread that forwards what it says."""
         self.last_lines.clear()
         self.process = spawn(
-            self.command, keeper=self.keeper, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, **self.options,
+            self.command,
+            keeper=self.keeper,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            **self.options,
         )
         threading.Thread(target=self._forward, args=(self.process.stdout,), daemon=True).start()
 

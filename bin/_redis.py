@@ -51,8 +51,9 @@ def wait_for_redis(service, url):
         if redis_problem(url) is None:
             return
         time.sleep(0.02)
-    raise Refusal(f"The Redis server in {service.options['cwd']} does not start. Its last lines:\n"
-                  f"{excerpt(service.last_lines)}")
+    raise Refusal(
+        f"The Redis server in {service.options['cwd']} does not start. Its last lines:\n{excerpt(service.last_lines)}"
+    )
 
 
 def redis_problem(url, timeout=3.0):

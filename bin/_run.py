@@ -153,11 +153,18 @@ def _show_logins(instance, demo):
         people |= {"student": logins["students"][0], "parent": logins["parent"]}
         width = max(len(person["email"]) for person in people.values())
         lines += [f"  {role:<8} {person['email']:<{width}}  {person['password']}" for role, person in people.items()]
-        lines += ["", f"  live room    {instance.url}/sessions/{demo['session_id']}",
-                  f"  assignment   {instance.url}/assignments/{demo['assignment_id']}",
-                  f"  all logins   {instance.demo_file}", ""]
-    lines += ["Ctrl-C stops all of it. Commands typed beside it need its settings first:",
-              f"  . {shlex.quote(str(instance.path / 'run.env'))}", ""]
+        lines += [
+            "",
+            f"  live room    {instance.url}/sessions/{demo['session_id']}",
+            f"  assignment   {instance.url}/assignments/{demo['assignment_id']}",
+            f"  all logins   {instance.demo_file}",
+            "",
+        ]
+    lines += [
+        "Ctrl-C stops all of it. Commands typed beside it need its settings first:",
+        f"  . {shlex.quote(str(instance.path / 'run.env'))}",
+        "",
+    ]
     for line in lines:
         say(line)
 

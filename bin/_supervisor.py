@@ -66,8 +66,10 @@ class _Entry:
             return
         self.failures = 1 if now - self.started_at >= STEADY_SECONDS else self.failures + 1
         if self.essential and self.failures >= most_failures:
-            raise Refusal(f"{name} ended {self.failures} times in a row, the last time {_how(process.returncode)}. "
-                          f"Its last lines:\n{excerpt(self.service.last_lines)}")
+            raise Refusal(
+                f"{name} ended {self.failures} times in a row, the last time {_how(process.returncode)}. "
+                f"Its last lines:\n{excerpt(self.service.last_lines)}"
+            )
         pause = min(FIRST_PAUSE_SECONDS * 2 ** (self.failures - 1), LONGEST_PAUSE_SECONDS)
         say(f"{name} ended {_how(process.returncode)}; starting it again in {pause} s.")
         self.due_at = now + pause
