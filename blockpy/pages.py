@@ -9,7 +9,7 @@ from models.assignment import Assignment
 from models.course import Course
 from models.db import db, utcnow
 from models.errors import Invalid, NotLoggedIn
-from models.submission import WORDS, Submission
+from models.submission import Submission
 from models.user import LEARNER, STAFF, Role
 from monitoring import sessions
 from monitoring.repositories import sql_class_repository as classes
@@ -71,7 +71,7 @@ def _my_assignments(viewer):
             "id": assignment.id,
             "name": assignment.name,
             "course_name": course.name,
-            "status": WORDS.get(work.submission_status, work.submission_status) if work else "not started",
+            "status": work.status_words if work else "not started",
             "score": float(work.percentage) if work else None,
             "url": url_for("pages.assignment", assignment_id=assignment.id),
         }

@@ -25,6 +25,7 @@ NOT_READY, PENDING, FULLY_GRADED = "NotReady", "Pending", "FullyGraded"
 PENDING_MANUAL = "PendingManual"
 HANDED_IN = (SUBMITTED, COMPLETED)
 WORDS = {INITIALIZED: "not started", IN_PROGRESS: "in progress", SUBMITTED: "submitted", COMPLETED: "complete"}
+SCORED_WORDS = "not complete yet"
 
 
 class Submission(db.Model):
@@ -75,6 +76,13 @@ class Submission(db.Model):
             _open(assignment, user_id, stamp)
             found = find_submission(db.session(), assignment.id, assignment.course_id, user_id)
         return found
+
+    @property
+    def status_words(self):
+        """Where the work stands, for people: a run that scored is no handing-in."""
+        if self.submission_status == SUBMITTED and self.grading_status == PENDING:
+            return SCORED_WORDS
+        return WORDS.get(self.submission_status, self.submission_status)
 
     @property
     def score(self):

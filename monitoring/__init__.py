@@ -15,6 +15,11 @@ def memory():
     return current_app.extensions["redis"]
 
 
+def database_number(client):
+    """The Redis database of a client. Channels are one for all databases of a server, so ours carry its number."""
+    return client.connection_pool.connection_kwargs.get("db") or 0
+
+
 def rooms():
     """The live rooms that somebody watches in this process."""
     return current_app.extensions["rooms"]

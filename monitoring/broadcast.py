@@ -11,11 +11,10 @@ import orjson
 import redis
 from flask import current_app
 
-from monitoring import NAMESPACE, memory, rooms, sockets
+from monitoring import NAMESPACE, database_number, memory, rooms, sockets
 
 log = logging.getLogger(__name__)
 
-NEWS = "blockpy:news"
 ADMINS = "admins"
 QUIET_SECONDS = 6.0
 
@@ -28,6 +27,11 @@ def watchers_room(session_id):
 def students_room(session_id):
     """The Socket.IO room of a session's learners."""
     return f"session:{session_id}"
+
+
+def news_channel():
+    """Where the processes of this installation tell each other whom to look at again."""
+    return f"blockpy:news:{database_number(memory())}"
 
 
 def _send(message, payload, *, to, only_here=False):
@@ -94,7 +98,7 @@ def _news(user_ids=None, session_id=None):
         return
     told = {"from": rooms().process_id, "user_ids": user_ids, "session_id": session_id}
     try:
-        memory().publish(NEWS, orjson.dumps(told))
+        memory().publish(news_channel(), orjson.dumps(told))
     except redis.RedisError as error:
         log.warning("news were not published, the rooms will look by themselves: %s", error)
 
@@ -114,7 +118,7 @@ def listen(app):
 def _hear(here):
     """Listen until the connection breaks or stays quiet although this process itself speaks."""
     pubsub = memory().pubsub(ignore_subscribe_messages=True)
-    pubsub.subscribe(NEWS)
+    pubsub.subscribe(news_channel())
     heard = spoken = time.monotonic()
     try:
         while True:
@@ -127,7 +131,7 @@ def _hear(here):
                 raise redis.ConnectionError("no news, not even our own")
             if now - spoken > QUIET_SECONDS / 3:
                 spoken = now
-                memory().publish(NEWS, orjson.dumps({"from": here.process_id}))
+                memory().publish(news_channel(), orjson.dumps({"from": here.process_id}))
     finally:
         pubsub.close()
 

@@ -7,7 +7,7 @@ import redis
 from flask_socketio import SocketIO
 from socketio.packet import Packet
 
-from monitoring import NAMESPACE
+from monitoring import NAMESPACE, database_number
 from monitoring.frames import Rooms
 from monitoring.namespace import Monitor
 
@@ -46,6 +46,7 @@ def init_app(app, *, async_mode):
         app,
         async_mode=async_mode,
         message_queue=app.config["REDIS_URL"] if app.config["MESSAGE_QUEUE"] else None,
+        channel=f"flask-socketio:{database_number(app.extensions['redis'])}",
         cors_allowed_origins=app.config["CORS_ORIGINS"],
         ping_interval=PING_SECONDS,
         ping_timeout=PING_SECONDS,

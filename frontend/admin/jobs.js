@@ -48,9 +48,9 @@ export function progressWords(job, now) {
 export function resultWords(job) {
   const done = job.done ?? 0;
   const kept = job.dry_run ? "" : " What was finished is kept.";
-  if (job.status === "failed") return `It failed after ${count(done, "submission")}${job.error ? `: ${job.error}` : ""}.${kept}`;
-  if (job.status === "cancelled") return `Stopped after ${done.toLocaleString()} of ${count(job.total ?? 0, "submission")}, ${changedWords(job)}.${kept}`;
-  return `${count(done, "submission")} checked, ${changedWords(job)}`;
+  if (job.status === "failed") return `It failed after ${count(done, "step")}${job.error ? `: ${job.error}` : ""}.${kept}`;
+  if (job.status === "cancelled") return `Stopped after ${done.toLocaleString()} of ${count(job.total ?? 0, "step")}, ${changedWords(job)}.${kept}`;
+  return `${done === 1 ? "1 person or row" : `${done.toLocaleString()} people and shared rows`} counted again, ${changedWords(job)}`;
 }
 
 function changedWords(job) {
