@@ -23,6 +23,7 @@ Set up what the tests need and run them; without arguments ruff and every test.
 --set-up-only installs and runs nothing. TEST_POSTGRESQL_URL, TEST_REDIS_URL and TEST_CHROMIUM name servers
 and a browser of yours in place of those that are looked for and started here."""
 LAST_WORDS_SECONDS = 20
+EVERYTHING = ["-q", "-n", "2", "--dist", "loadfile"]
 
 
 def main():
@@ -59,7 +60,7 @@ def _set_up_and_test(arguments, keeper, services):
     env |= _start_servers(postgresql, keeper, services)
     flush()
     lint = 0 if arguments else _run([PYTHON, "-m", "ruff", "check", "."], keeper, env)
-    return _run([PYTHON, "-m", "pytest", *(arguments or ["-q"])], keeper, env) or lint
+    return _run([PYTHON, "-m", "pytest", *(arguments or EVERYTHING)], keeper, env) or lint
 
 
 def _start_servers(postgresql, keeper, services):

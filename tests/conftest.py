@@ -4,6 +4,7 @@ import os
 import shutil
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import flask_migrate
 import pytest
@@ -35,8 +36,10 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session")
 def redis_url():
-    """A Redis of our own."""
-    return os.environ["TEST_REDIS_URL"]
+    """A Redis database of our own; each of several test processes has another one."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    whole = urlsplit(os.environ["TEST_REDIS_URL"])
+    return whole._replace(path=f"/{int(whole.path.strip('/') or 0) + worker}").geturl()
 
 
 @pytest.fixture(autouse=True)
