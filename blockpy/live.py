@@ -113,6 +113,8 @@ def make_session():
 def read_session(session_id):
     """One session; its participants for those who watch it, one's own entry for a student."""
     row, watches = access.visible_session(g.viewer, session_id)
+    if watches:
+        access.audit(g.viewer, "participants", scope=f"session:{session_id}")
     mine = [item for item in row.participants if watches or item["student_id"] == g.viewer.user_id]
     return jsonify(repository.session_dict(row) | {"participants": mine})
 

@@ -203,11 +203,14 @@ def get_submission(viewer, submission_id):
 
 
 def loggable_submission(viewer, submission_id):
-    """A submission that the viewer may write events of: the owner's, or of a course where he is instructor."""
-    submission = get_submission(viewer, submission_id)
-    if submission.user_id != viewer.user_id and not is_instructor(viewer, submission.course_id):
+    """A submission that the viewer may write events of: the owner's, or of a course where he is instructor.
+
+    Answers its row (`id`, `user_id`, `course_id`) without its code: this is asked for every event.
+    """
+    found = loggable_submissions(logged_in(viewer), [submission_id]).get(submission_id)
+    if found is None:
         raise NotFound("There is no such submission.")
-    return submission
+    return found
 
 
 def own_submission(viewer, submission_id):
@@ -294,7 +297,7 @@ def visible_session(viewer, session_id):
 
 def expected_students(session_row):
     """Who belongs to a live session: its own list from the opening on, the class's before."""
-    if session_row.status != live.SCHEDULED and session_row.student_ids:
+    if session_row.student_ids or session_row.status not in (live.SCHEDULED, live.CANCELLED):
         return session_row.student_ids
     return db.session.scalar(select(ClassModel.student_ids).where(ClassModel.id == session_row.class_id)) or []
 

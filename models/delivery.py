@@ -11,7 +11,7 @@ from flask import current_app
 
 from models import access, ingest
 from models.db import to_ms
-from models.errors import AppError, Invalid, NotFound, TooLarge
+from models.errors import AppError, Invalid, TooLarge
 from models.events import SERVER_ONLY, Event, natural_id, storable
 from models.submission import MOST_CODE_BYTES
 
@@ -186,9 +186,7 @@ def take_event(viewer, fields, stamp_, *, endpoint):
     submission_id = required_id(fields, "submission_id")
     required_id(fields, "assignment_id")
     event = event_from(fields, stamp_)
-    submission = access.loggable_submissions(viewer, [submission_id]).get(submission_id)
-    if submission is None:
-        raise NotFound("There is no such submission.")
+    submission = access.loggable_submission(viewer, submission_id)
     event.event_id = event.event_id or payload_id(endpoint, viewer, fields)
     event.submission_id, event.user_id = submission.id, submission.user_id
     return ingest.append_one(event)
