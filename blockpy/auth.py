@@ -87,12 +87,9 @@ def find_viewer():
     if request.path.startswith(NOBODY_ASKS):
         return
     token = bearer_token()
-    if token:
-        g.viewer = access.viewer_by_token(token)
-    else:
-        g.viewer = access.viewer_by_cookie(session)
-        if g.viewer and request.method not in SAFE_METHODS:
-            _refuse_forged()
+    g.viewer = access.viewer_by({"token": token, "_user_id": session.get("_user_id")})
+    if g.viewer and not token and request.method not in SAFE_METHODS:
+        _refuse_forged()
     if request.path.startswith("/api/") and request.endpoint not in OPEN_ENDPOINTS:
         access.logged_in(g.viewer)
 

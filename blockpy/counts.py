@@ -4,7 +4,7 @@ from flask import Blueprint, g, jsonify, request
 from pydantic import Field
 from sqlalchemy import func, select
 
-from blockpy.reading import Body, RowId, body, page_of, whole_argument
+from blockpy.reading import Body, RowId, asked_for, body, page_of, whole_argument
 from models import access, delivery, projections
 from models.analytics_events import StudyEvent
 from models.counters import SubmissionCounts, helpers
@@ -75,9 +75,9 @@ def assignment_counts(assignment_id):
 def course_counts(course_id):
     """The counts of one course, for staff."""
     access.staffed_course(g.viewer, course_id)
-    _freshen(*_behind_in(course_id))
-    behind = _behind(_behind_in(course_id))
-    return jsonify(helpers.ensure_course_counts(course_id).as_dict() | {"behind": behind})
+    learners = _behind_in(course_id)
+    _freshen(*learners)
+    return jsonify(helpers.ensure_course_counts(course_id).as_dict() | {"behind": _behind(learners)})
 
 
 @bp.get("/courses/<int:course_id>/submission_counts")
@@ -86,10 +86,7 @@ def list_submission_counts(course_id):
     access.staffed_course(g.viewer, course_id)
     access.audit(g.viewer, "counts", scope=f"course:{course_id}")
     query = select(SubmissionCounts).join(Submission, Submission.id == SubmissionCounts.submission_id)
-    query = query.where(Submission.course_id == course_id)
-    for name in ("assignment_id", "user_id"):
-        wanted = whole_argument(name)
-        query = query.where(getattr(Submission, name) == wanted) if wanted is not None else query
+    query = asked_for(query.where(Submission.course_id == course_id), Submission.assignment_id, Submission.user_id)
     return jsonify(page_of(query, SubmissionCounts.submission_id, SubmissionCounts.as_dict, db.session))
 
 

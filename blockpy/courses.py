@@ -4,7 +4,7 @@ from flask import Blueprint, g, jsonify, request
 from pydantic import Field
 from sqlalchemy import select
 
-from blockpy.reading import Body, RowId, body, page_of, whole_argument
+from blockpy.reading import Body, RowId, asked_for, body, page_of
 from models import access, delivery
 from models.assignment import Assignment, AssignmentGroup
 from models.course import Course
@@ -57,9 +57,7 @@ def assignment_dict(assignment):
 def submission_dict(submission):
     """A submission as the API tells it, without code."""
     told = submission.as_dict()
-    return {
-        name: told[name] for name in told if name not in ("code", "extra_files", "_schema_version", "user_id__email")
-    }
+    return {name: told[name] for name in told if name not in NOT_TOLD}
 
 
 @bp.get("/courses")
@@ -153,9 +151,7 @@ def list_submissions(course_id):
     access.staffed_course(g.viewer, course_id)
     access.audit(g.viewer, "submissions", scope=f"course:{course_id}")
     query = select(Submission).where(Submission.course_id == course_id)
-    for name in ("assignment_id", "user_id"):
-        wanted = whole_argument(name)
-        query = query.where(getattr(Submission, name) == wanted) if wanted is not None else query
+    query = asked_for(query, Submission.assignment_id, Submission.user_id)
     return jsonify(page_of(query, Submission.id, submission_dict, db.session))
 
 

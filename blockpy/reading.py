@@ -53,6 +53,14 @@ def whole_argument(name, default=None, *, least=0, most=2**31 - 1):
     return int(text)
 
 
+def asked_for(query, *columns):
+    """The query with only the rows whose columns are as the query string asks, each by the column's name."""
+    for column in columns:
+        wanted = whole_argument(column.key)
+        query = query.where(column == wanted) if wanted is not None else query
+    return query
+
+
 def page_of(query, key, tell, session):
     """One page of rows by ascending `key`: `{"items": [...], "next": cursor or null}` (contract api.md)."""
     limit = whole_argument("limit", ITEMS, least=1, most=MOST_ITEMS)

@@ -9,7 +9,6 @@ import time
 
 import orjson
 import redis
-from flask import current_app
 
 from monitoring import NAMESPACE, database_number, memory, rooms, sockets
 
@@ -111,7 +110,7 @@ def listen(app):
                 _hear(rooms())
             except (redis.RedisError, ValueError, KeyError) as error:
                 log.warning("deaf for news, subscribing again: %s", error)
-                current_app.extensions["socketio"].sleep(1)
+                sockets().sleep(1)
                 rooms().mark()
 
 

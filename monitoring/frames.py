@@ -12,12 +12,11 @@ from collections import deque
 from dataclasses import dataclass
 
 import redis
-from flask import current_app
 
 from models import access
 from models.db import db, iso, release, utcnow
 from models.live import SessionModel
-from monitoring import broadcast, presence, rows
+from monitoring import broadcast, presence, rooms, rows
 from monitoring.repositories import sql_session_repository as repository
 
 log = logging.getLogger(__name__)
@@ -69,7 +68,7 @@ class Room:
         self.session_dirty = self.session_dirty or self.session not in (None, session)
         self.session = session
         everybody = self.everybody()
-        wanted = everybody if user_ids is None else [u for u in user_ids if u in set(everybody)]
+        wanted = everybody if user_ids is None else sorted(set(everybody) & set(user_ids))
         self.facts.update(repository.load_facts(self.session_row, wanted))
         release()
 
@@ -340,4 +339,4 @@ class Rooms:
 
 def snapshot(session_row):
     """The picture of a live session (contract monitoring 2 and 3)."""
-    return current_app.extensions["rooms"].snapshot(session_row.id)
+    return rooms().snapshot(session_row.id)
