@@ -3,10 +3,10 @@
 import os
 
 # Only the web process runs on green threads, and only these lines know it: workers fork, and a fork after the
-# patch hangs. psycopg's own waiting would stop every green thread, this wait function does not.
-os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+# patch hangs. psycopg's own waiting would stop every green thread, the wait function named here does not.
 ASYNC_MODE = os.environ.get("BLOCKPY_ASYNC_MODE", "eventlet") if __name__ == "__main__" else "threading"
 if ASYNC_MODE == "eventlet":
+    os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
     import warnings
 
     # eventlet calls itself deprecated at every import; it is a setting here and can be left any day.
@@ -24,7 +24,7 @@ import blockpy  # noqa: E402
 from models import ingest  # noqa: E402
 from models.db import db, engine_options, migrate, prepare_engine  # noqa: E402
 from monitoring import broadcast, server  # noqa: E402
-from workers import commands, queue  # noqa: E402
+from workers import commands, counts, queue  # noqa: E402
 
 ROOT = Path(__file__).parent
 
@@ -68,6 +68,7 @@ def create_app(settings=None):
     commands.register(app)
     ingest.stored.connect(broadcast.activity, app)
     ingest.stored.connect(queue.wake, app)
+    ingest.stored.connect(counts.follow_assignments, app)
     return app
 
 

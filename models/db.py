@@ -5,10 +5,12 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 
+import orjson
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, MetaData, Numeric, event
+from sqlalchemy import BigInteger, DateTime, MetaData, Numeric, bindparam, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -117,10 +119,21 @@ def iso(moment):
 
 
 def engine_options(url):
-    """How to connect: a zone and a limit for frozen holders of locks on PostgreSQL, no waiting pool on SQLite."""
+    """How to connect: a zone and a limit for frozen holders of locks on PostgreSQL, no waiting pool on SQLite.
+
+    What an error tells of a statement are never its parameters: they are people's names and programs.
+    """
     if url.startswith("sqlite"):
-        return {"connect_args": {"check_same_thread": False}, "pool_size": 20, "max_overflow": 40}
+        return {
+            "connect_args": {"check_same_thread": False},
+            "pool_size": 20,
+            "max_overflow": 40,
+            "json_deserializer": orjson.loads,
+            "hide_parameters": True,
+        }
     return {
+        "json_deserializer": orjson.loads,
+        "hide_parameters": True,
         "connect_args": {"options": POSTGRESQL_OPTIONS, "connect_timeout": 5},
         "pool_size": 10,
         "max_overflow": 20,
@@ -227,19 +240,55 @@ def release():
 
 def insert_for(session, table):
     """The dialect's INSERT, which knows ON CONFLICT."""
-    return (sqlite if session.get_bind().dialect.name == "sqlite" else postgresql).insert(table)
+    return (sqlite if _is_sqlite(session) else postgresql).insert(table)
+
+
+def _is_sqlite(session):
+    return session.get_bind().dialect.name == "sqlite"
 
 
 def insert_missing(session, table, rows, *, keys):
     """Insert the rows whose `keys` are not there yet; the others stay as they are. Answers nothing."""
     if rows:
-        session.execute(insert_for(session, table).on_conflict_do_nothing(index_elements=keys), rows)
+        _insert_many(session, table, rows, tuple(keys), None)
 
 
-def upsert(session, table, rows, *, keys):
-    """Insert rows, or overwrite every given column but `keys` where they exist."""
-    if not rows:
+def upsert(session, table, rows, *, keys, add=()):
+    """Insert rows; where they exist overwrite every given column but `keys`, and add to those named in `add`."""
+    if rows:
+        _insert_many(session, table, rows, tuple(keys), tuple(add))
+
+
+def _insert_many(session, table, rows, keys, add):
+    names = tuple(rows[0])
+    if _is_sqlite(session):
+        session.execute(_each_row(table, names, keys, add), rows)
         return
-    statement = insert_for(session, table)
-    changes = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), rows)
+    session.connection().exec_driver_sql(_all_rows(table, names, keys, add), {"rows": orjson.dumps(rows).decode()})
+
+
+@cache
+def _each_row(table, names, keys, add):
+    """SQLite: one statement that is executed for each row."""
+    statement = sqlite.insert(table).values({name: bindparam(name) for name in names})
+    if add is None:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    new = statement.excluded
+    changes = {name: table.c[name] + new[name] if name in add else new[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changes)
+
+
+@cache
+def _all_rows(table, names, keys, add):
+    """PostgreSQL: all rows as one document in one statement, in their order."""
+    kinds = ", ".join(f"{name} {table.c[name].type.compile(dialect=postgresql.dialect())}" for name in names)
+    told = f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM json_to_recordset(%(rows)s) AS new({kinds})"
+    told = f"{told} ON CONFLICT ({', '.join(keys)})"
+    if add is None:
+        return f"{told} DO NOTHING"
+    changes = [
+        f"{name} = {table.name}.{name} + excluded.{name}" if name in add else f"{name} = excluded.{name}"
+        for name in names
+        if name not in keys
+    ]
+    return f"{told} DO UPDATE SET {', '.join(changes)}"
