@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.formulas import averages, durations, stuck
+from models.formulas.averages import Spread
+from models.formulas.gaps import Gaps
 
 VECTORS = Path(__file__).parent / "vectors"
 
@@ -33,20 +35,15 @@ def gaps_of(moments):
     return [gap for gap in found if gap is not None]
 
 
-def sums(values_seconds):
-    values = [value * 1000 for value in values_seconds]
-    return sum(values), sum(value**2 for value in values), len(values)
-
-
-def m2(sum_ms, sumsq_ms2, count):
-    return averages.variance_seconds2(sum_ms, sumsq_ms2, count, sample=False) * count
-
-
-def histogram_of(values):
-    histogram = {}
+def stepped(values):
+    spread = Spread()
     for value in values:
-        durations.add_to_histogram(histogram, value)
-    return histogram
+        spread = spread.step(value)
+    return spread
+
+
+def of_sums(values):
+    return Spread.of_sums(len(values), sum(values), sum(value**2 for value in values))
 
 
 @pytest.mark.parametrize("case", vector("working_time")["cases"], ids=lambda case: str(case["at_seconds"]))
@@ -73,43 +70,78 @@ def test_working_time_is_at_least_the_gaps_of_the_same_points_and_never_more_tha
     assert sum(gaps_of(moments)) <= spent <= (max(moments) - moments[0] if moments else 0)
 
 
-def test_means_and_variances_follow_from_integer_sums():
+@pytest.mark.parametrize("way", [stepped, of_sums])
+def test_means_and_variances_are_those_of_welford_by_steps_and_by_integer_sums(way):
     expected = vector("moments")["running"]
     values = expected["values_seconds"]
 
-    prefixes = [sums(values[: n + 1]) for n in range(len(values))]
+    prefixes = [way(values[: n + 1]) for n in range(len(values))]
 
-    assert [averages.mean_seconds(total, n) for total, _, n in prefixes] == expected["means"]
-    assert [m2(*prefix) for prefix in prefixes] == expected["m2"]
-    assert averages.variance_seconds2(*prefixes[-1]) == expected["variance_sample"]
-    assert averages.variance_seconds2(*prefixes[-1], sample=False) == expected["variance_population"]
+    assert [spread.mean for spread in prefixes] == expected["means"]
+    assert [spread.m2 for spread in prefixes] == expected["m2"]
+    assert prefixes[-1].variance() == expected["variance_sample"]
+    assert prefixes[-1].variance(sample=False) == expected["variance_population"]
+    assert prefixes[-1].deviation() == expected["variance_sample"] ** 0.5
 
 
-def test_a_large_offset_does_not_cost_the_variance_its_digits():
+@given(st.lists(st.integers(0, 300_000), min_size=1, max_size=60))
+def test_the_running_mean_keeps_to_its_formula_step_by_step(values):
+    mean, gaps = 0.0, Gaps()
+
+    for count, value in enumerate(values, 1):
+        mean += (value - mean) / count
+        gaps.merge(Gaps.of_values([value]))
+
+        assert gaps.sum_ms / gaps.count == pytest.approx(mean, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("way", [stepped, of_sums])
+def test_a_large_offset_does_not_cost_the_variance_its_digits(way):
     expected = vector("moments")
     shifted = [value + expected["offset_seconds"] for value in expected["running"]["values_seconds"]]
 
-    variance = averages.variance_seconds2(*sums(shifted))
+    spread = way(shifted)
 
-    assert variance == expected["running"]["variance_sample"]
+    assert spread.variance() == expected["running"]["variance_sample"]
 
 
 @pytest.mark.parametrize("case", vector("moments")["merges"], ids=lambda case: f"{case['left']}+{case['right']}")
-def test_sums_of_two_parts_add_up_to_the_whole(case):
-    left, right = sums(case["left"]), sums(case["right"])
+def test_two_spreads_merge_to_that_of_all_values(case):
+    merged = stepped(case["left"]).merge(stepped(case["right"]))
 
-    merged = tuple(a + b for a, b in zip(left, right, strict=True))
+    assert (merged.count, merged.mean, merged.m2) == (case["count"], case["mean"], case["m2"])
+    assert merged == of_sums([*case["left"], *case["right"]])
 
-    assert merged[2] == case["count"]
-    assert averages.mean_seconds(merged[0], merged[2]) == case["mean"]
-    assert m2(*merged) == case["m2"]
+
+@given(st.lists(st.integers(0, 10**9), max_size=20), st.lists(st.integers(0, 10**9), max_size=20))
+def test_merging_is_exact_whatever_the_parts(left, right):
+    assert stepped(left).merge(of_sums(right)) == of_sums([*left, *right]) == of_sums(right).merge(stepped(left))
 
 
 def test_nothing_has_the_mean_zero_and_no_variance():
     assert averages.mean_seconds(0, 0) == 0
-    assert averages.variance_seconds2(0, 0, 0) is None
-    assert averages.variance_seconds2(4000, 4000**2, 1) is None
-    assert averages.variance_seconds2(4000, 4000**2, 1, sample=False) == 0
+    assert (Spread().variance(), Spread().deviation(), stepped([4]).variance()) == (None, None, None)
+    assert stepped([4]).variance(sample=False) == 0
+
+
+@given(st.lists(st.integers(0, 300_000), max_size=40), st.integers(0, 40))
+def test_gaps_merge_to_the_gaps_of_all(values, cut):
+    left, right = Gaps.of_values(values[:cut]), Gaps.of_values(values[cut:])
+
+    left.merge(right)
+
+    assert left == Gaps.of_values(values)
+
+
+def test_statistics_of_gaps_are_in_seconds_and_say_nothing_where_there_is_nothing():
+    told = Gaps.of_values([12_500, 11_500, 40_000]).statistics()
+
+    assert told["count"] == 3
+    assert round(told["mean"], 5) == 21.33333
+    assert round(told["standard_deviation"] ** 2, 5) == 261.58333
+    assert round(told["population_standard_deviation"] ** 2, 5) == 174.38889
+    assert (told["min"], told["p50"], told["p99"], told["max"]) == (11.5, 12.511, 40.0, 40.0)
+    assert Gaps().statistics() == {"count": 0, "mean": 0.0} | dict.fromkeys(list(told)[2:])
 
 
 @pytest.mark.parametrize("case", vector("percentiles")["buckets"], ids=lambda case: str(case["value_ms"]))
@@ -125,7 +157,7 @@ def test_quantiles_are_nearest_ranks_within_the_exact_extremes(p, expected):
     spread = vector("percentiles")["thousands"]
     values = range(spread["from_ms"], spread["to_ms"] + 1, spread["step_ms"])
 
-    found = durations.quantile(histogram_of(values), float(p), lowest=values[0], highest=values[-1])
+    found = durations.quantile(durations.histogram_of(values), float(p), lowest=values[0], highest=values[-1])
 
     assert found == expected
 
@@ -135,7 +167,7 @@ def test_a_quantile_of_nothing_is_nothing():
 
 
 def test_the_lowest_quantile_is_not_below_what_was_seen():
-    histogram = histogram_of([60_040])
+    histogram = durations.histogram_of([60_040])
 
     found = durations.quantile(histogram, 0.5, lowest=60_040, highest=60_040)
 
@@ -155,11 +187,11 @@ def test_buckets_keep_the_order_and_stay_near_their_values(one, other):
 
 @given(st.lists(st.integers(0, 300_000), max_size=40), st.integers(0, 40))
 def test_merged_histograms_are_those_of_all_values(values, cut):
-    merged = histogram_of(values[:cut])
+    merged = durations.histogram_of(values[:cut])
 
-    durations.merge_histograms(merged, histogram_of(values[cut:]))
+    durations.merge_histograms(merged, durations.histogram_of(values[cut:]))
 
-    assert merged == histogram_of(values)
+    assert merged == durations.histogram_of(values)
 
 
 def runs(*errors, every_ms=10_000, tests=0, successes=0):

@@ -1,5 +1,7 @@
 """Working time, gaps and their histogram, in whole milliseconds (domain 9.1, 9.2, 9.4)."""
 
+from collections import Counter
+from fractions import Fraction
 from math import ceil
 
 IDLE_CAP_SECONDS = 300
@@ -41,10 +43,9 @@ def representative(index):
     return lower + ((1 << shift) - 1) // 2
 
 
-def add_to_histogram(histogram, value_ms):
-    """Count one duration. Keys are strings, as JSON has them."""
-    key = str(bucket(value_ms))
-    histogram[key] = histogram.get(key, 0) + 1
+def histogram_of(values_ms):
+    """How many durations lie in each bucket. Keys are strings, as JSON has them."""
+    return {str(index): count for index, count in Counter(map(bucket, values_ms)).items()}
 
 
 def merge_histograms(histogram, other):
@@ -58,7 +59,7 @@ def quantile(histogram, p, *, lowest=None, highest=None):
     total = sum(histogram.values())
     if not total:
         return None
-    rank, seen = ceil(p * total), 0
+    rank, seen = ceil(Fraction(p).limit_denominator(10_000) * total), 0
     for index in sorted(int(key) for key in histogram):
         seen += histogram[str(index)]
         if seen >= rank:
