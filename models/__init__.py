@@ -1,5 +1,27 @@
 """What is true: every table module, imported here so that Alembic sees one metadata."""
 
-from models import analytics_events, assignment, counters, course, live, streams, submission, user
+from models import (
+    analytics_events,
+    assigned,
+    assignment,
+    counters,
+    course,
+    live,
+    report,
+    streams,
+    submission,
+    user,
+)
 
-__all__ = ["analytics_events", "assignment", "counters", "course", "live", "streams", "submission", "user"]
+__all__ = [
+    "analytics_events",
+    "assigned",
+    "assignment",
+    "counters",
+    "course",
+    "live",
+    "report",
+    "streams",
+    "submission",
+    "user",
+]

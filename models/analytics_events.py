@@ -7,6 +7,11 @@ from sqlalchemy.types import JSON
 from models.db import UTCDateTime, db
 
 _OUTCOMES = text("event_type IN ('Run.Program', 'Compile.Error', 'Intervention')")
+# What moves shared rows by itself: the keys of `projections.moves`, as the text that the index knows.
+CONTRIBUTING_EVENTS = text(
+    "event_type IN ('Submission.Create', 'Submit', 'assignment_created', 'assignment_group_created', "
+    "'count_recorded', 'course_created', 'report_created', 'report_viewed', 'role_changed')"
+)
 LogId = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -28,6 +33,14 @@ class StudyEvent(db.Model):
             "user_seq",
             postgresql_where=_OUTCOMES,
             sqlite_where=_OUTCOMES,
+        ),
+        Index(
+            "ix_study_events_contributing",
+            "course_id",
+            "user_id",
+            "user_seq",
+            postgresql_where=CONTRIBUTING_EVENTS,
+            sqlite_where=CONTRIBUTING_EVENTS,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""The ground around assignments: courses and their people, lessons with what they hold, reports."""
+"""The ground around assignments: courses and their people, lessons with what they hold."""
 
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -70,19 +70,6 @@ class Material(db.Model):
     title: Mapped[str] = mapped_column(String(255))
     material_type: Mapped[str] = mapped_column(String(32), default="text")
     content: Mapped[str] = mapped_column(Text, default="")
-
-
-class Report(db.Model):
-    """A report that somebody made about a course."""
-
-    __tablename__ = "reports"
-    __table_args__ = (Index("ix_reports_user_id", "user_id"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    report_type: Mapped[str] = mapped_column(String(64))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    course_id: Mapped[int | None] = mapped_column(ForeignKey("courses.id"))
-    date_created: Mapped[object] = mapped_column(UTCDateTime, default=utcnow)
 
 
 def required_name(name, field="name"):

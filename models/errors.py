@@ -24,8 +24,8 @@ class Unreadable(AppError):
     """The body is not what its content type says."""
 
 
-class Invalid(AppError):
-    """A field is missing or wrong; `field` names it."""
+class Invalid(AppError, ValueError):
+    """A field is missing or wrong; `field` names it. To a caller in Python it is a wrong value, as any other."""
 
     status = 422
 

@@ -28,8 +28,10 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # `Submit` and `Session.Start` are not among them: host pages send them, and they move only dates of one's own work.
 SERVER_ONLY = {
     "Submission.Create",
+    "assigned_changed",
     "assignment_created",
     "assignment_group_created",
+    "count_recorded",
     "course_created",
     "attempt_abandoned",
     "attempt_started",
@@ -40,6 +42,8 @@ SERVER_ONLY = {
     "help_raised",
     "participant_joined",
     "participant_left",
+    "report_created",
+    "report_viewed",
     "session_cancelled",
     "session_completed",
     "session_created",

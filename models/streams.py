@@ -1,6 +1,6 @@
 """The machinery of the log: a stream per learner, the keys of idempotence, how far each projection is, runs of jobs."""
 
-from sqlalchemy import BigInteger, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
@@ -60,15 +60,35 @@ class AnalyticsAccessAudit(db.Model):
 
 
 class JobRun(db.Model):
-    """One run of a job that a person asked for or that is due, with how far it is and what it found."""
+    """One run of a job that a person asked for or that is due, with how far it is and what it found.
+
+    `place` names what it is about: of each place one run is running and at most one is waiting, by the database's own
+    word. A run goes on from its `checkpoint`; one whose heartbeat has stopped is nobody's any more.
+    """
 
     __tablename__ = "job_runs"
-    __table_args__ = (Index("ix_job_runs_status", "status"), Index("ix_job_runs_kind", "kind", "id"))
+    __table_args__ = (
+        Index("ix_job_runs_status", "status"),
+        Index("ix_job_runs_kind", "kind", "id"),
+        *(
+            Index(
+                f"uq_job_runs_{status}",
+                "place",
+                unique=True,
+                postgresql_where=text(f"status = '{status}'"),
+                sqlite_where=text(f"status = '{status}'"),
+            )
+            for status in (QUEUED, RUNNING)
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
     scope: Mapped[str] = mapped_column(String(16))
     scope_id: Mapped[int | None]
+    place: Mapped[str | None] = mapped_column(String(48))
+    checkpoint: Mapped[dict | None] = mapped_column(JSON)
+    heartbeat_at: Mapped[object | None] = mapped_column(UTCDateTime)
     dry_run: Mapped[bool] = mapped_column(default=False)
     status: Mapped[str] = mapped_column(String(16), default=QUEUED)
     done: Mapped[int] = mapped_column(default=0)

@@ -5,7 +5,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import ingest
+from models import assigned, ingest
 from models.db import UTCDateTime, db, transaction, utcnow
 from models.errors import Invalid
 from models.events import Event, natural_id
@@ -121,6 +121,7 @@ def set_roles(wanted, course_id, *, actor_id):
             if before != after:
                 _write_roles(session, user_id, course_id, before, after)
                 events.append(_role_changed(user_id, course_id, before, after, actor_id, streams[user_id]))
+        events += assigned.follow_roles(session, [event.user_id for event in events], course_id, streams)
         ingest.append(events)
 
 

@@ -1,6 +1,8 @@
 """The invariants of domain 7 under random streams: an oracle that knows the log alone, on both databases."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 from hypothesis import HealthCheck, given, settings
@@ -8,12 +10,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from sqlalchemy import select
 
-from models import ingest, projections
+from models import assigned, ingest, projections, storing
 from models.analytics_events import StudyEvent
 from models.assignment import Assignment, AssignmentGroup
-from models.counters import AssignmentCounts, AssignmentGroupCounts, CourseCounts, SubmissionCounts, UserCounts
-from models.db import db, from_ms, release, to_ms
-from models.projections import counts
+from models.counters import (
+    AssignmentCounts,
+    AssignmentGroupCounts,
+    CountsDaily,
+    CourseCounts,
+    SubmissionCounts,
+    UserCounts,
+    helpers,
+)
+from models.db import db, from_ms, release, to_ms, utcnow
+from models.formulas.gaps import Gaps
+from models.projections import counts, rows
+from models.projections.moves import Moves, moved
 from models.streams import EventKey, ProjectionHead, UserStream
 from models.submission import Submission
 from models.user import INSTRUCTOR, LEARNER, TEACHING_ASSISTANT, Role, set_roles
@@ -46,6 +58,13 @@ CLOCKS = st.one_of(
     st.sampled_from([-6 * DAY_MS, -8 * DAY_MS, 60_000, 40 * 365 * DAY_MS]),
     st.integers(-CAP_MS * 3, -CAP_MS),
 )
+TOLD = st.one_of(
+    st.tuples(st.just("update_edit_time"), st.tuples(st.floats(0, 400))),
+    st.tuples(st.just("update_attempt_time"), st.tuples(st.integers(0, 301))),
+    st.tuples(st.just("update_time_spent"), st.tuples(st.integers(0, 400))),
+    st.tuples(st.just("update_run_count"), st.just(())),
+    st.tuples(st.just("update_error_counts"), st.tuples(st.sampled_from(helpers.ERROR_TYPES))),
+)
 ROLE_SETS = st.sets(st.sampled_from([LEARNER, INSTRUCTOR, TEACHING_ASSISTANT]))
 LIMITS = st.sampled_from([1, 2, 3, 5, 500])
 
@@ -68,6 +87,8 @@ def outcome_of(event):
     text, category = said.get("message", ""), said.get("category", "").lower()
     if said.get("claimed") or said.get("file_path") == "evaluations":
         return "nothing"
+    if event.event_type in ("gap_recorded", "error_recorded"):
+        return event.event_type
     if event.event_type == "Compile.Error" or category == "programerroroutput":
         return "syntax error" if text.startswith("SyntaxError:") else "failed run"
     if event.event_type == "Intervention":
@@ -86,13 +107,51 @@ def tally(events):
         points = [to_ms(event.occurred_at) for kind, event in kinds if kind in wanted and event.occurred_at]
         gaps = [moment - max(points[:number]) for number, moment in enumerate(points) if number]
         result.gaps[name] = [gap for gap in gaps if 0 <= gap <= CAP_MS]
+    for kind, event in kinds:
+        _take_recorded(result, kind, event.properties)
     only = [kind for kind, _ in kinds]
     result.runs = only.count("run") + only.count("failed run")
     result.edits = only.count("edit")
-    result.failed_instructor_tests = 3 * only.count("told tests")
+    result.failed_instructor_tests += 3 * only.count("told tests")
     for key, kind in (("so", "syntax error"), ("sf", "told syntax"), ("ro", "failed run"), ("rf", "told runtime")):
-        result.errors[key] = only.count(kind)
+        result.errors[key] += only.count(kind)
     return result
+
+
+def _take_recorded(result, kind, said):
+    """What a helper was told: a gap, working time, errors."""
+    if kind == "gap_recorded" and said["kind"] == "spent":
+        result.time_spent_ms += min(said["ms"], CAP_MS)
+    elif kind == "gap_recorded" and said["ms"] <= CAP_MS:
+        result.gaps[said["kind"]].append(said["ms"])
+    elif kind == "error_recorded" and said["type"] == "instructor_tests":
+        result.failed_instructor_tests += said["count"]
+    elif kind == "error_recorded":
+        for source in "of":
+            result.errors[said["type"][0] + source] += said["count"]
+
+
+def day_of(event):
+    return (event.occurred_at or event.created_at).date()
+
+
+def expected_days(works):
+    """{(entity, id, day, metric): number}: what each event of a submission has moved, on the day of that event."""
+    days = Counter()
+    for submission_id, events in works.items():
+        was = dict.fromkeys(counts.METRICS, 0)
+        for number, event in enumerate(events, 1):
+            now = expected_work(events[:number])
+            for metric in counts.METRICS:
+                for place in (
+                    ("submission", submission_id),
+                    ("user", event.user_id),
+                    ("assignment", event.assignment_id),
+                    ("course", event.course_id),
+                ):
+                    days[*place, day_of(event), metric] += now[metric] - was[metric]
+            was = now
+    return {place: number for place, number in days.items() if number}
 
 
 def expected_work(events):
@@ -111,6 +170,10 @@ def expected_work(events):
         "attempt_count": len(result.gaps["attempt"]),
         "attempt_sum_ms": sum(result.gaps["attempt"]),
         "attempt_sumsq_ms2": sum(gap**2 for gap in result.gaps["attempt"]),
+        "edit_min_ms": min(result.gaps["edit"], default=None),
+        "edit_max_ms": max(result.gaps["edit"], default=None),
+        "attempt_min_ms": min(result.gaps["attempt"], default=None),
+        "attempt_max_ms": max(result.gaps["attempt"], default=None),
     }
 
 
@@ -133,6 +196,7 @@ class Streams(RuleBasedStateMachine):
         self.people = [user.id for user in self.school.learners]
         self.everybody = [owner_id, *self.people]
         self.delivered = []
+        self.offered = 1
         self.roles = dict.fromkeys(self.people, frozenset({LEARNER})) | {owner_id: frozenset({INSTRUCTOR})}
 
     @rule(who=st.integers(0, 2), which=st.integers(0, 1))
@@ -181,6 +245,26 @@ class Streams(RuleBasedStateMachine):
         set_roles({user_id: names}, self.course_id, actor_id=None)
         self.roles[user_id] = frozenset(names)
 
+    @rule()
+    def offer_one_more(self):
+        """An assignment more in the group: the learners are told at some time, by a job."""
+        Assignment.new(self.course_id, self.everybody[0], "More", group_id=self.group_id)
+        self.offered += 1
+
+    @rule()
+    def tell_what_is_assigned(self):
+        assigned.tell_learners()
+
+    @rule(seconds=st.integers(-7200, 7200))
+    def step_the_clock(self, seconds):
+        storing.clock = lambda: utcnow() + timedelta(seconds=seconds)
+
+    @rule(who=st.integers(0, 2), which=st.integers(0, 1), told=TOLD)
+    def tell_a_helper(self, who, which, told):
+        work = Submission.from_assignment(self.assignments[which], self.people[who])
+        name, arguments = told
+        getattr(helpers, name)(work.id, *arguments)
+
     @rule(limit=LIMITS)
     def fold(self, limit):
         projections.fold(limit=limit)
@@ -204,8 +288,10 @@ class Streams(RuleBasedStateMachine):
         self._check(at_rest=False)
 
     def teardown(self):
+        storing.clock = utcnow
         if not hasattr(self, "roles"):
             return
+        assigned.tell_learners()
         while projections.fold():
             pass
         self._check(at_rest=True)
@@ -232,6 +318,7 @@ class Streams(RuleBasedStateMachine):
         self._check_shared_rows(folded, works)
         if at_rest:
             self._check_people()
+            self._check_days(folded, works)
         release()
 
     def _check_streams(self, log, heads, *, at_rest):
@@ -272,7 +359,7 @@ class Streams(RuleBasedStateMachine):
         state = counts.Learner(user_id)
         for event in events:
             counts.step(state, event)
-        columns = counts.person_columns(state.person)
+        columns = rows.person_columns(state.person)
         assert named(row, columns) == columns
 
     def _check_shared_rows(self, folded, works):
@@ -320,9 +407,27 @@ class Streams(RuleBasedStateMachine):
         course = db.session.get(CourseCounts, self.course_id)
         assert course.total_users == sum(bool(names) for names in held.values())
         assert course.total_students == sum(LEARNER in names for names in held.values())
-        assert course.total_assignments == len(self.assignments)
+        assert course.total_assignments == self.offered + 1
         for user_id, names in held.items():
-            assert db.session.get(UserCounts, user_id).total_courses_in == bool(names)
+            row = db.session.get(UserCounts, user_id)
+            expected = (bool(names), self.offered * (LEARNER in names), int(LEARNER in names))
+            assert (row.total_courses_in, row.total_assignments, row.total_assignment_groups) == expected
+
+    def _check_days(self, folded, works):
+        """Each number stands on the day on which it moved, and the days add up to the totals."""
+        stored = {
+            (row.entity_type, row.entity_id, row.stat_date, row.metric): row.value
+            for row in db.session.scalars(select(CountsDaily).where(CountsDaily.value != 0))
+        }
+        here = {("course", self.course_id), *(("user", user_id) for user_id in self.everybody)}
+        here |= {("submission", submission_id) for submission_id in works}
+        here |= {("assignment", assignment.id) for assignment in self.assignments}
+        learning = {p: number for p, number in stored.items() if p[3] in counts.METRICS and p[:2] in here}
+        assert learning == expected_days(works)
+        course = db.session.get(CourseCounts, self.course_id)
+        for metric in ("submissions", "assignments", "assignment_groups", "users", "students", "instructors"):
+            days = [n for place, n in stored.items() if place[:2] == ("course", self.course_id) and place[3] == metric]
+            assert sum(days) == getattr(course, f"total_{metric}")
 
 
 def test_every_invariant_holds_whatever_comes(app):
@@ -355,28 +460,27 @@ def synthetic(said):
     return events
 
 
+EMPTY = dict.fromkeys(("total_submissions",), 0) | {"date_last_submission": None}
+EMPTY |= Gaps().columns("edit") | Gaps().columns("attempt")
+
+
 def folded_moves(events, sizes):
     """The shared rows after folding in this order, moved once for each batch."""
-    states, rows, sizes = {}, {}, iter([*sizes, len(events) + 1])
+    states, found, sizes = {}, {}, iter([*sizes, len(events) + 1])
     left = next(sizes)
-    total = counts.Moves()
+    total = Moves()
     for event in [*events, None]:
         if event is not None:
             counts.step(states.setdefault(event.user_id, counts.Learner(event.user_id)), event)
             left -= 1
         if event is None or left <= 0:
             for state in states.values():
-                for place, differences in state.moves.items():
-                    projections._add_up(total.touch(*place), differences)
-                state.moves.clear()
+                total.join(state.moves)
+                state.moves = Moves()
             left = next(sizes, len(events) + 1)
-    for place, differences in total.items():
-        rows[place] = counts.moved({name: _empty(name) for name in differences}, differences)
-    return rows, {user_id: state.works for user_id, state in states.items()}
-
-
-def _empty(name):
-    return {} if name.endswith("_hist") else None if name.startswith("date_") else 0
+    for place, differences in total.rows.items():
+        found[place] = moved(EMPTY, differences)
+    return found, total.days, {user_id: (state.works, state.days) for user_id, state in states.items()}
 
 
 @given(st.lists(STEPS, max_size=30), st.randoms(use_true_random=False), st.lists(st.integers(1, 5), max_size=8))

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
 from models.db import UTCDateTime, db, iso
+from models.formulas.gaps import KINDS, Gaps
 
 
 def _number():
@@ -28,7 +29,16 @@ class CountsRow:
         return {name: iso(value) if hasattr(value, "astimezone") else value for name, value in values.items()}
 
 
-class SubmissionCounts(CountsRow, db.Model):
+class GapsRow(CountsRow):
+    """A counts row with the gaps between edits and between attempts: what they come to is told beside them."""
+
+    def as_dict(self):
+        """Every column, and under `edit_statistics` and `attempt_statistics` what their gaps come to, in seconds."""
+        told = super().as_dict()
+        return told | {f"{kind}_statistics": Gaps.of(told, kind).statistics() for kind in KINDS}
+
+
+class SubmissionCounts(GapsRow, db.Model):
     """One learner's work on one assignment, in numbers. The integers are the truth, the averages follow from them."""
 
     __tablename__ = "submission_counts"
@@ -49,9 +59,13 @@ class SubmissionCounts(CountsRow, db.Model):
     edit_count: Mapped[int] = _number()
     edit_sum_ms: Mapped[int] = _number()
     edit_sumsq_ms2: Mapped[int] = _number()
+    edit_min_ms: Mapped[int | None] = mapped_column(BigInteger)
+    edit_max_ms: Mapped[int | None] = mapped_column(BigInteger)
     attempt_count: Mapped[int] = _number()
     attempt_sum_ms: Mapped[int] = _number()
     attempt_sumsq_ms2: Mapped[int] = _number()
+    attempt_min_ms: Mapped[int | None] = mapped_column(BigInteger)
+    attempt_max_ms: Mapped[int | None] = mapped_column(BigInteger)
     time_spent_ms: Mapped[int] = _number()
     edit_hist: Mapped[dict] = _histogram()
     attempt_hist: Mapped[dict] = _histogram()
@@ -62,7 +76,7 @@ class SubmissionCounts(CountsRow, db.Model):
     calculation_version: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
-class AssignmentCounts(CountsRow, db.Model):
+class AssignmentCounts(GapsRow, db.Model):
     """All learners' work on one assignment: gaps merged over its submissions."""
 
     __tablename__ = "assignment_counts"
@@ -73,9 +87,13 @@ class AssignmentCounts(CountsRow, db.Model):
     edit_count: Mapped[int] = _number()
     edit_sum_ms: Mapped[int] = _number()
     edit_sumsq_ms2: Mapped[int] = _number()
+    edit_min_ms: Mapped[int | None] = mapped_column(BigInteger)
+    edit_max_ms: Mapped[int | None] = mapped_column(BigInteger)
     attempt_count: Mapped[int] = _number()
     attempt_sum_ms: Mapped[int] = _number()
     attempt_sumsq_ms2: Mapped[int] = _number()
+    attempt_min_ms: Mapped[int | None] = mapped_column(BigInteger)
+    attempt_max_ms: Mapped[int | None] = mapped_column(BigInteger)
     edit_hist: Mapped[dict] = _histogram()
     attempt_hist: Mapped[dict] = _histogram()
 
@@ -139,7 +157,7 @@ class ReportCounts(CountsRow, db.Model):
     last_generated: Mapped[object | None] = mapped_column(UTCDateTime)
 
 
-class CountsDaily(db.Model):
+class CountsDaily(CountsRow, db.Model):
     """One number of one entity on one UTC day; weeks are sums of days."""
 
     __tablename__ = "counts_daily"

@@ -1,23 +1,26 @@
 """The projection `counts` (S0): what one event does to a learner's own counters, and to the rows that many share.
 
 `step(state, event)` is pure: no clock, no query, no randomness, integers inside. Live and recalculated are this fold.
+After the last step of a batch `settle(state)` sums up what steps only collect: a step must cost little.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
-from models.db import from_ms, to_ms
+from models.db import to_ms
 from models.events import error_kind, feedback, is_outcome_of_error, normalised_name
-from models.formulas.averages import mean_seconds
-from models.formulas.durations import add_to_histogram, gap, latest, merge_histograms, working_time
-from models.user import INSTRUCTOR, LEARNER
+from models.formulas.durations import IDLE_CAP_MS, gap, latest, working_time
+from models.formulas.gaps import KINDS, Gaps
+from models.projections.moves import CONTRIBUTIONS, DAY_MS, Moves, add_to_day, role_sets
 
 NAME = "counts"
 VERSION = 1
+# What a submission's days tell; the days of its learner, its assignment and its course are the sums of them.
+METRICS = ("runs", "edits", "syntax_errors", "runtime_errors", "failed_instructor_tests", "time_spent_ms")
 
 
 @dataclass
 class Work:
-    """The state of one submission; moments in ms since 1970."""
+    """The state of one submission; moments in ms since 1970. What begins with `new_` or `day_` is not stored."""
 
     runs: int = 0
     edits: int = 0
@@ -26,19 +29,32 @@ class Work:
     syntax_feedbacks: int = 0
     runtime_outcomes: int = 0
     runtime_feedbacks: int = 0
-    edit_count: int = 0
-    edit_sum_ms: int = 0
-    edit_sumsq_ms2: int = 0
-    attempt_count: int = 0
-    attempt_sum_ms: int = 0
-    attempt_sumsq_ms2: int = 0
     time_spent_ms: int = 0
-    edit_hist: dict = field(default_factory=dict)
-    attempt_hist: dict = field(default_factory=dict)
+    edit: Gaps = field(default_factory=Gaps)
+    attempt: Gaps = field(default_factory=Gaps)
     last_event_ms: int | None = None
     last_edit_ms: int | None = None
     last_run_ms: int | None = None
     folded_seq: int = 0
+    new_edit: list = field(default_factory=list)
+    new_attempt: list = field(default_factory=list)
+    day: int | None = None
+    day_tally: tuple = ()
+    place: tuple = (None, None)
+
+    @property
+    def syntax_errors(self):
+        """Outcomes and feedback report the same failures, and either may be missing (domain 16)."""
+        return max(self.syntax_outcomes, self.syntax_feedbacks)
+
+    @property
+    def runtime_errors(self):
+        """As `syntax_errors`."""
+        return max(self.runtime_outcomes, self.runtime_feedbacks)
+
+    def tally(self):
+        """The numbers of `METRICS` so far."""
+        return tuple(getattr(self, metric) for metric in METRICS)
 
 
 @dataclass
@@ -46,7 +62,10 @@ class Person:
     """The state of one learner over all submissions; moments in ms since 1970."""
 
     total_courses_in: int = 0
+    total_assignments: int = 0
+    total_assignment_groups: int = 0
     total_submissions: int = 0
+    total_reports: int = 0
     time_spent_ms: int = 0
     last_logged_in_ms: int | None = None
     last_edited_ms: int | None = None
@@ -55,274 +74,206 @@ class Person:
 
 @dataclass
 class Learner:
-    """What one learner's stream has come to; `moves` is what it has done to shared rows since it was loaded."""
+    """What one learner's stream has come to.
+
+    `days` are the differences of the learner's own days since it was loaded, and `moves` what it has done to shared
+    rows since then; both are whole once the state is settled.
+    """
 
     user_id: int
     person: Person = field(default_factory=Person)
     works: dict = field(default_factory=dict)
-    moves: "Moves" = field(default_factory=lambda: Moves())
+    days: dict = field(default_factory=dict)
+    moves: Moves = field(default_factory=Moves)
 
     def work(self, submission_id):
         """The state of one submission, empty before its first event."""
-        return self.works.setdefault(submission_id, Work())
-
-
-class Moves(dict):
-    """Differences of shared rows: {(table, key): {column: number to add, ms to take if later, buckets to merge}}."""
-
-    def touch(self, table, key):
-        """The row's differences; a row that is touched exists afterwards, even where nothing moves."""
-        return self.setdefault((table, key), {})
-
-    def add(self, table, key, **numbers):
-        """Add to columns of one shared row."""
-        row = self.touch(table, key)
-        for column, number in numbers.items():
-            row[column] = row.get(column, 0) + number
-
-    def later(self, table, key, **moments_ms):
-        """Take moments where they are later."""
-        row = self.touch(table, key)
-        for column, moment_ms in moments_ms.items():
-            row[column] = latest(row.get(column), moment_ms)
-
-    def observe(self, table, key, kind, value_ms):
-        """Count one gap of `kind` (edit, attempt) in the merged sums and histogram."""
-        self.add(table, key, **{f"{kind}_count": 1, f"{kind}_sum_ms": value_ms, f"{kind}_sumsq_ms2": value_ms**2})
-        add_to_histogram(self.touch(table, key).setdefault(f"{kind}_hist", {}), value_ms)
+        work = self.works.get(submission_id)
+        if work is None:
+            work = self.works[submission_id] = Work()
+        return work
 
 
 def step(state, event):
     """Fold one event of the learner's stream into its state."""
-    moment_ms = to_ms(event.occurred_at or event.created_at)
-    timed_ms = to_ms(event.occurred_at) if event.occurred_at else None
+    occurred_at, submission_id = event.occurred_at, event.submission_id
+    timed_ms = to_ms(occurred_at) if occurred_at else None
+    moment_ms = to_ms(event.created_at) if timed_ms is None else timed_ms
     name = normalised_name(event.event_type, event.properties)
     state.person.folded_seq = event.user_seq
-    _person_step(state.person, name, event, moment_ms)
-    contribute(state.moves, event, name, moment_ms)
-    if event.submission_id is not None:
-        work = state.work(event.submission_id)
+    if name in _PERSON_STEPS:
+        _PERSON_STEPS[name](state, event, moment_ms)
+    if name in CONTRIBUTIONS:
+        CONTRIBUTIONS[name](state.moves, event, moment_ms)
+    if submission_id is not None:
+        work = state.work(submission_id)
+        if work.day != moment_ms // DAY_MS:
+            _begin_day(state, work, event, moment_ms // DAY_MS)
         work.folded_seq = event.user_seq
-        _work_step(state, work, name, event, timed_ms)
+        if name in _WORK_STEPS:
+            _WORK_STEPS[name](state, work, event, timed_ms)
+        if timed_ms is not None:
+            spent_ms = working_time(work.last_event_ms, timed_ms)
+            work.time_spent_ms += spent_ms
+            state.person.time_spent_ms += spent_ms
+            work.last_event_ms = latest(work.last_event_ms, timed_ms)
 
 
-def _person_step(person, name, event, moment_ms):
-    if name == "user_login":
-        person.last_logged_in_ms = latest(person.last_logged_in_ms, moment_ms)
-    elif name == "File.Edit" and not is_echo(event.properties):
-        person.last_edited_ms = latest(person.last_edited_ms, moment_ms)
-    elif name == "Submission.Create":
-        person.total_submissions += 1
-    elif name == "role_changed":
-        before, after = _role_sets(event)
-        person.total_courses_in += bool(after) - bool(before)
+def settle(state):
+    """Sum up what the steps since the last time have collected: days, and the gaps of works and assignments."""
+    for submission_id, work in state.works.items():
+        if work.day is not None:
+            _end_day(state, submission_id, work)
+            work.day = None
+        for kind, new in (("edit", work.new_edit), ("attempt", work.new_attempt)):
+            if new:
+                gaps = Gaps.of_values(new)
+                getattr(work, kind).merge(gaps)
+                state.moves.take("assignment_counts", work.place[0], **{kind: gaps})
+                new.clear()
 
 
-def _work_step(state, work, name, event, timed_ms):
-    """One event of a submission; what no client timed adds neither time nor a gap."""
-    if name == "File.Edit" and not is_echo(event.properties):
+def _begin_day(state, work, event, day):
+    """What moves from here on belongs to this day; an event may be late, so days can come again."""
+    if work.day is not None:
+        _end_day(state, event.submission_id, work)
+    work.day, work.day_tally, work.place = day, work.tally(), (event.assignment_id, event.course_id)
+
+
+def _end_day(state, submission_id, work):
+    """What has moved belongs to the day of the submission and of all that it is part of."""
+    day, days, shared = work.day, state.days, state.moves
+    assignment_id, course_id = work.place
+    for metric, was, now in zip(METRICS, work.day_tally, work.tally(), strict=True):
+        if now != was:
+            add_to_day(days, ("submission", submission_id, day, metric), now - was)
+            add_to_day(days, ("user", state.user_id, day, metric), now - was)
+            add_to_day(shared.days, ("assignment", assignment_id, day, metric), now - was)
+            add_to_day(shared.days, ("course", course_id, day, metric), now - was)
+            shared.touch("assignment_counts", assignment_id)
+            shared.touch("course_counts", course_id)
+
+
+def _edited_somewhere(state, event, moment_ms):
+    if not is_echo(event.properties):
+        state.person.last_edited_ms = latest(state.person.last_edited_ms, moment_ms)
+
+
+def _logged_in(state, _event, moment_ms):
+    state.person.last_logged_in_ms = latest(state.person.last_logged_in_ms, moment_ms)
+    _own_day(state, moment_ms, "logins")
+
+
+def _submission_created(state, _event, moment_ms):
+    state.person.total_submissions += 1
+    _own_day(state, moment_ms, "submissions")
+
+
+def _report_created(state, _event, moment_ms):
+    state.person.total_reports += 1
+    _own_day(state, moment_ms, "reports_generated")
+
+
+def _role_changed(state, event, _moment_ms):
+    before, after = role_sets(event)
+    state.person.total_courses_in += bool(after) - bool(before)
+
+
+def _assigned_changed(state, event, _moment_ms):
+    """More or less is assigned to the learner: differences, told under the lock of the stream."""
+    state.person.total_assignments += event.properties["assignments"]
+    state.person.total_assignment_groups += event.properties["assignment_groups"]
+
+
+def _own_day(state, moment_ms, metric):
+    add_to_day(state.days, ("user", state.user_id, moment_ms // DAY_MS, metric), 1)
+
+
+_PERSON_STEPS = {
+    "File.Edit": _edited_somewhere,
+    "assigned_changed": _assigned_changed,
+    "report_created": _report_created,
+    "role_changed": _role_changed,
+    "Submission.Create": _submission_created,
+    "user_login": _logged_in,
+}
+
+
+def _edited(_state, work, event, timed_ms):
+    if not is_echo(event.properties):
         work.edits += 1
-        work.last_edit_ms = _gap_step(state, work, event, "edit", work.last_edit_ms, timed_ms)
-    elif name == "Run.Program":
-        work.runs += 1
-        work.last_run_ms = _gap_step(state, work, event, "attempt", work.last_run_ms, timed_ms)
-    _error_step(work, name, event)
-    if name == "gap_recorded":
-        _recorded_gap_step(state, work, event)
-    if timed_ms is not None:
-        _spend(state, work, working_time(work.last_event_ms, timed_ms))
-        work.last_event_ms = latest(work.last_event_ms, timed_ms)
+        work.last_edit_ms = _gap_step(work.new_edit, work.last_edit_ms, timed_ms)
 
 
-def _gap_step(state, work, event, kind, latest_ms, timed_ms):
-    """Fold one edit or run into its gaps (domain 9.2); answers the latest moment seen. Breaks count nowhere."""
+def _ran(_state, work, event, timed_ms):
+    work.runs += 1
+    work.last_run_ms = _gap_step(work.new_attempt, work.last_run_ms, timed_ms)
+    _failed(_state, work, event, timed_ms)
+
+
+def _gap_step(new, latest_ms, timed_ms):
+    """Collect the gap to the latest one seen (domain 9.2); answers the latest now. Breaks count nowhere.
+
+    What no client timed adds no gap.
+    """
     if timed_ms is None:
         return latest_ms
     value_ms = gap(latest_ms, timed_ms)
     if value_ms is not None:
-        _observe(state, work, event, kind, value_ms)
+        new.append(value_ms)
     return latest(latest_ms, timed_ms)
 
 
-def _observe(state, work, event, kind, value_ms):
-    setattr(work, f"{kind}_count", getattr(work, f"{kind}_count") + 1)
-    setattr(work, f"{kind}_sum_ms", getattr(work, f"{kind}_sum_ms") + value_ms)
-    setattr(work, f"{kind}_sumsq_ms2", getattr(work, f"{kind}_sumsq_ms2") + value_ms**2)
-    add_to_histogram(getattr(work, f"{kind}_hist"), value_ms)
-    state.moves.observe("assignment_counts", event.assignment_id, kind, value_ms)
-
-
-def _spend(state, work, spent_ms):
-    work.time_spent_ms += spent_ms
-    state.person.time_spent_ms += spent_ms
-
-
-def _error_step(work, name, event):
-    """Errors as run outcomes and as feedback, each kind in a number of its own (domain 16)."""
-    if name == "Intervention":
-        said = feedback(event.properties)
-        work.syntax_feedbacks += said.syntax
-        work.runtime_feedbacks += said.runtime
-        work.failed_instructor_tests += said.failed_tests
-    elif name in ("Compile.Error", "Run.Program") and is_outcome_of_error(event.event_type, event.properties):
+def _failed(_state, work, event, _timed_ms):
+    """An error as the outcome of a run: feedback about it is counted apart (domain 16)."""
+    if is_outcome_of_error(event.event_type, event.properties):
         kind = error_kind(event.properties.get("message"))
         work.syntax_outcomes += kind == "syntax"
         work.runtime_outcomes += kind == "runtime"
-    elif name == "error_recorded":
-        column = {"syntax": "syntax_outcomes", "runtime": "runtime_outcomes"}.get(event.properties["type"])
-        column = column or "failed_instructor_tests"
-        setattr(work, column, getattr(work, column) + event.properties["count"])
 
 
-def _recorded_gap_step(state, work, event):
-    """A gap that a helper was told directly, without two events around it."""
-    value_ms = event.properties["ms"]
-    if event.properties["kind"] == "spent":
-        _spend(state, work, value_ms)
-    else:
-        _observe(state, work, event, event.properties["kind"], value_ms)
+def _told(_state, work, event, _timed_ms):
+    """Feedback: an error as it says, and the cases that failed."""
+    said = feedback(event.properties)
+    work.syntax_feedbacks += said.syntax
+    work.runtime_feedbacks += said.runtime
+    work.failed_instructor_tests += said.failed_tests
+
+
+def _error_recorded(_state, work, event, _timed_ms):
+    """Errors that a helper was told: it moves the number that pages show, whichever of the two is the larger."""
+    error_type, count = event.properties["type"], event.properties["count"]
+    if error_type == "instructor_tests":
+        work.failed_instructor_tests += count
+        return
+    for source in ("outcomes", "feedbacks"):
+        column = f"{error_type}_{source}"
+        setattr(work, column, getattr(work, column) + count)
+
+
+def _gap_recorded(state, work, event, _timed_ms):
+    """A gap that a helper was told, without two events around it: over the cap it is a break, as any other."""
+    kind, value_ms = event.properties["kind"], event.properties["ms"]
+    if kind in KINDS:
+        if value_ms <= IDLE_CAP_MS:
+            (work.new_edit if kind == "edit" else work.new_attempt).append(value_ms)
+        return
+    work.time_spent_ms += min(value_ms, IDLE_CAP_MS)
+    state.person.time_spent_ms += min(value_ms, IDLE_CAP_MS)
+
+
+_WORK_STEPS = {
+    "Compile.Error": _failed,
+    "File.Edit": _edited,
+    "Intervention": _told,
+    "Run.Program": _ran,
+    "error_recorded": _error_recorded,
+    "gap_recorded": _gap_recorded,
+}
 
 
 def is_echo(properties):
     """Whether a `File.Edit` only echoes a save that made its own event: no text, marked `save` (client G3)."""
-    marks = (properties.get("category"), properties.get("label"))
-    return "code_state_id" not in properties and "save" in marks
-
-
-def _role_sets(event):
-    return set(event.properties["before"]), set(event.properties["after"])
-
-
-def contribute(moves, event, name, moment_ms):
-    """What one event by itself does to shared rows; a shared row's recalculation sums exactly this."""
-    if name in _CONTRIBUTIONS:
-        _CONTRIBUTIONS[name](moves, event, moment_ms)
-
-
-def _submission_created(moves, event, moment_ms):
-    places = [("assignment_counts", event.assignment_id), ("course_counts", event.course_id)]
-    places += [("assignment_group_counts", group_id) for group_id in event.properties.get("group_ids", [])]
-    for table, key in places:
-        moves.add(table, key, total_submissions=1)
-        moves.later(table, key, date_last_submission=moment_ms)
-
-
-def _submitted(moves, event, moment_ms):
-    if event.submission_id is not None:
-        moves.later("assignment_counts", event.assignment_id, date_last_submission=moment_ms)
-        moves.later("course_counts", event.course_id, date_last_submission=moment_ms)
-
-
-def _course_created(moves, event, _moment_ms):
-    moves.touch("course_counts", event.course_id)
-
-
-def _assignment_created(moves, event, moment_ms):
-    moves.touch("assignment_counts", event.assignment_id)
-    moves.add("course_counts", event.course_id, total_assignments=1)
-    moves.later("course_counts", event.course_id, date_last_assignment=moment_ms)
-    if event.properties.get("assignment_group_id") is not None:
-        moves.add("assignment_group_counts", event.properties["assignment_group_id"], total_assignments=1)
-
-
-def _group_created(moves, event, _moment_ms):
-    moves.touch("assignment_group_counts", event.properties["assignment_group_id"])
-    moves.add("course_counts", event.course_id, total_assignment_groups=1)
-
-
-def _role_changed(moves, event, moment_ms):
-    """Count the difference of the sets: a role that stays moves nothing, two roles of one person are one user."""
-    before, after = _role_sets(event)
-    moves.add(
-        "course_counts",
-        event.course_id,
-        total_users=bool(after) - bool(before),
-        total_students=(LEARNER in after) - (LEARNER in before),
-        total_instructors=(INSTRUCTOR in after) - (INSTRUCTOR in before),
-    )
-    if after and not before:
-        moves.later("course_counts", event.course_id, date_last_user=moment_ms)
-
-
-_CONTRIBUTIONS = {
-    "Submission.Create": _submission_created,
-    "Submit": _submitted,
-    "course_created": _course_created,
-    "assignment_created": _assignment_created,
-    "assignment_group_created": _group_created,
-    "role_changed": _role_changed,
-}
-CONTRIBUTING = tuple(_CONTRIBUTIONS)
-
-
-def work_columns(work):
-    """A submission's state as the columns of `submission_counts`, the seed's averages derived from the integers."""
-    row = {f.name: getattr(work, f.name) for f in fields(Work) if not f.name.endswith("_ms") or "sum" in f.name}
-    return row | {
-        "time_spent_ms": work.time_spent_ms,
-        "syntax_errors": max(work.syntax_outcomes, work.syntax_feedbacks),
-        "runtime_errors": max(work.runtime_outcomes, work.runtime_feedbacks),
-        "average_edit_time": mean_seconds(work.edit_sum_ms, work.edit_count),
-        "average_attempt_time": mean_seconds(work.attempt_sum_ms, work.attempt_count),
-        "estimated_time_spent": work.time_spent_ms / 1000,
-        "last_event_at": from_ms(work.last_event_ms),
-        "last_edit_at": from_ms(work.last_edit_ms),
-        "last_run_at": from_ms(work.last_run_ms),
-        "calculation_version": VERSION,
-    }
-
-
-def work_from(row):
-    """The state that a row of `submission_counts` stores."""
-    stored = {f.name: getattr(row, f.name) for f in fields(Work) if hasattr(row, f.name)}
-    stored["edit_hist"], stored["attempt_hist"] = dict(row.edit_hist), dict(row.attempt_hist)
-    moments = {name: _ms(getattr(row, name.replace("_ms", "_at"))) for name in _WORK_MOMENTS}
-    return Work(**stored | moments)
-
-
-_WORK_MOMENTS = ("last_event_ms", "last_edit_ms", "last_run_ms")
-
-
-def person_columns(person):
-    """A learner's state as the columns of `user_counts` that this projection has."""
-    return {
-        "total_courses_in": person.total_courses_in,
-        "total_submissions": person.total_submissions,
-        "time_spent_ms": person.time_spent_ms,
-        "estimated_time_spent": person.time_spent_ms / 1000,
-        "last_logged_in": from_ms(person.last_logged_in_ms),
-        "last_edited": from_ms(person.last_edited_ms),
-        "folded_seq": person.folded_seq,
-        "calculation_version": VERSION,
-    }
-
-
-def person_from(row):
-    """The state that a row of `user_counts` stores."""
-    return Person(
-        total_courses_in=row.total_courses_in,
-        total_submissions=row.total_submissions,
-        time_spent_ms=row.time_spent_ms,
-        last_logged_in_ms=_ms(row.last_logged_in),
-        last_edited_ms=_ms(row.last_edited),
-        folded_seq=row.folded_seq,
-    )
-
-
-def _ms(moment):
-    return to_ms(moment) if moment else None
-
-
-def moved(row, differences):
-    """A shared row's columns after a move: numbers added, later moments taken, histograms merged."""
-    changes = {}
-    for column, difference in differences.items():
-        was = row[column]
-        if isinstance(difference, dict):
-            changes[column] = dict(was)
-            merge_histograms(changes[column], difference)
-        elif column.startswith("date_"):
-            changes[column] = from_ms(latest(_ms(was), difference))
-        else:
-            changes[column] = was + difference
-    return changes
+    if "code_state_id" in properties:
+        return False
+    return "save" in (properties.get("category"), properties.get("label"))
