@@ -3,22 +3,24 @@
 from flask import Blueprint, g, render_template, request, url_for
 from flask_wtf.csrf import generate_csrf
 
-from blockpy import status
+from blockpy import jobs, status
 from blockpy.reading import whole_argument
 from models import access, projections
 from models.counters.overview import count_submissions, submissions_page
 from models.db import utcnow
 from models.events import storable
 from monitoring.repositories import sql_session_repository as repository
-from workers import counts, queue
+from workers import jobs as worked
+from workers import queue, recalculation
 
-bp = Blueprint("admin", __name__, url_prefix="/admin")
+bp = Blueprint("admin", __name__)
+bp.register_blueprint(jobs.bp)
 
 LAST_RUNS = 50
 LATE_SECONDS = 5
 
 
-@bp.get("/")
+@bp.get("/admin/")
 def index():
     """The health of the parts, and every submission with its counts."""
     viewer = access.admin(g.viewer)
@@ -103,20 +105,24 @@ def _late_words(seconds):
 
 
 def _workers_health():
-    working, failed = queue.workers(), queue.failed_count()
+    working, failed = worked.worked_queues(), worked.failed_count()
     missing = [name for name in queue.NAMES if name not in working]
     words = f"nobody works on {', '.join(missing)}" if missing else "every queue has its worker"
     return [
-        {"name": "Workers", "ok": not missing, "words": words},
-        {"name": "Jobs", "ok": failed == 0, "words": f"{failed} jobs have failed" if failed else "none has failed"},
+        {"name": "Workers", "ok": not missing, "words": words, "url": url_for("admin.jobs.page")},
+        {"name": "Jobs", "ok": failed == 0, "words": _failed_words(failed), "url": url_for("admin.jobs.page")},
     ]
 
 
-@bp.get("/recalculations")
+def _failed_words(failed):
+    return f"{jobs.count_words(failed)} failed" if failed else "none has failed"
+
+
+@bp.get("/admin/recalculations")
 def recalculations():
     """Every recalculation, newest first."""
     access.admin(g.viewer)
-    runs = [run.as_dict() for run in counts.list_recalculations(LAST_RUNS)]
+    runs = [run.as_dict() for run in recalculation.list_recalculations(LAST_RUNS)]
     return render_template(
         "admin/recalculations.html", runs=runs, page_data={"csrf_token": generate_csrf(), "runs": runs}
     )

@@ -2,18 +2,21 @@
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
 
 from models import projections
-from models.counters import CourseCounts, SubmissionCounts
+from models.assignment import Assignment, AssignmentGroup
+from models.counters import CourseCounts, SubmissionCounts, UserCounts
 from models.db import db, release, transaction, utcnow
 from models.errors import Conflict, Invalid, NotFound
 from models.streams import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobRun, ProjectionHead
+from models.user import TEACHING_ASSISTANT
 from monitoring import memory
-from tests.factories import make_event, store
-from workers import counts, queue
+from tests.factories import make_event, make_learner, store
+from workers import counts, queue, recalculation
 
 
 def runs_of(submission):
@@ -28,7 +31,7 @@ def waiting_jobs(name=queue.COUNTS):
 
 def ask(school, scope="course", **options):
     ids = {"course": school.course.id, "all": None, "user": school.learners[0].id, "assignment": school.assignment.id}
-    return counts.request_recalculation(
+    return recalculation.request_recalculation(
         scope=scope, scope_id=ids[scope], dry_run=options.get("dry_run", False), requested_by=school.teacher.id
     )
 
@@ -152,7 +155,7 @@ def test_the_job_of_the_sources_name_repairs_one_submission(school, work, run_jo
     assert runs_of(work) == 3
 
 
-@pytest.mark.parametrize(("scope", "steps"), [("course", 3), ("assignment", 3), ("user", 1), ("all", 6)])
+@pytest.mark.parametrize(("scope", "steps"), [("course", 7), ("assignment", 3), ("user", 1), ("all", 7)])
 def test_a_recalculation_repairs_its_scope_and_tells_its_progress(school, work, run_jobs, scope, steps):
     spoil(runs=40)
     asked = ask(school, scope)
@@ -195,7 +198,7 @@ def test_a_recalculation_done_twice_by_two_workers_is_done_once(school, work, ru
     finished_at = as_it_is(run).finished_at
     spoil(runs=40)
 
-    counts.recalculate(run.id)
+    recalculation.recalculate(run.id)
 
     assert as_it_is(run).finished_at == finished_at
     assert runs_of(work) == 40
@@ -205,7 +208,7 @@ def test_a_cancelled_recalculation_does_nothing(school, work, run_jobs):
     spoil(runs=40)
     run = ask(school)
 
-    cancelled = counts.cancel_recalculation(run)
+    cancelled = recalculation.cancel_recalculation(run)
     run_jobs()
 
     assert cancelled.status == as_it_is(run).status == CANCELLED
@@ -213,18 +216,23 @@ def test_a_cancelled_recalculation_does_nothing(school, work, run_jobs):
     assert runs_of(work) == 40
 
 
+def begin(run):
+    """A worker has taken the run and is at work on it."""
+    set_run(run, status=RUNNING, started_at=utcnow(), heartbeat_at=utcnow())
+    return recalculation.Progress(as_it_is(run))
+
+
 def test_a_running_recalculation_stops_when_it_is_cancelled_and_stays_so(school, work):
     run = ask(school)
-    set_run(run, status=RUNNING)
-    progress = counts.Progress(run.id)
-    progress.expect(5)
-    counts.cancel_recalculation(run)
+    progress = begin(run)
+    progress.tick()
+    recalculation.cancel_recalculation(run)
 
     progress.next_tell = 0
-    progress.add([])
+    with pytest.raises(recalculation.Stopped):
+        progress.add([], 0, 1)
     progress.finish(DONE)
 
-    assert progress.cancelled
     assert as_it_is(run).status == CANCELLED
 
 
@@ -234,7 +242,7 @@ def test_what_has_ended_cannot_be_cancelled(school):
     for status in (DONE, FAILED, CANCELLED):
         set_run(run, status=status, finished_at=utcnow())
         with pytest.raises(Conflict):
-            counts.cancel_recalculation(run)
+            recalculation.cancel_recalculation(run)
 
         assert as_it_is(run).status == status
 
@@ -246,52 +254,181 @@ def test_a_failed_recalculation_says_so_and_can_be_run_again(school, work):
         session.execute(broken.values(folded_seq=ProjectionHead.folded_seq + 1))
 
     with pytest.raises(projections.BrokenStream):
-        counts.recalculate(run.id)
+        recalculation.recalculate(run.id)
 
     failed = as_it_is(run)
-    assert (failed.status, failed.done) == (FAILED, 0)
+    assert (failed.status, failed.finished_at is None) == (FAILED, False)
     assert failed.error.startswith("BrokenStream: ")
     with transaction() as session:
         session.execute(broken.values(folded_seq=ProjectionHead.folded_seq - 1))
-    counts.recalculate(run.id)
+    recalculation.recalculate(run.id)
     assert (as_it_is(run).status, as_it_is(run).error) == (DONE, None)
 
 
-def test_a_killed_recalculation_is_begun_again(school, work):
+LONG_AGO = timedelta(minutes=5)
+
+
+def test_a_killed_recalculation_goes_on_after_what_it_had_done(school, work, run_jobs):
     spoil(runs=40)
+    run = ask(school, "assignment")
+    begin(run).add([{"n": 1}], 0, work.user_id)
+    set_run(run, heartbeat_at=utcnow() - LONG_AGO)
+
+    recalculation.recalculate(run.id)
+
+    row = as_it_is(run)
+    assert (row.status, row.done, row.total, row.changed, row.differences) == (DONE, 3, 3, 1, [{"n": 1}])
+    assert runs_of(work) == 40
+
+
+def test_a_run_that_shows_life_is_not_taken_from_its_worker(school, work):
     run = ask(school)
-    set_run(run, status=RUNNING, done=1, total=3, changed=1, started_at=utcnow())
+    begin(run)
 
-    counts.recalculate(run.id)
+    assert recalculation.recalculate(run.id) is None
 
-    assert (as_it_is(run).status, as_it_is(run).done, as_it_is(run).changed) == (DONE, 3, 1)
-    assert runs_of(work) == 3
+    assert as_it_is(run).status == RUNNING
+
+
+def test_of_one_scope_one_runs_and_what_is_asked_meanwhile_waits_and_comes_next(school, work, run_jobs):
+    first = ask(school)
+    progress = begin(first)
+    second, third = ask(school), ask(school)
+    run_jobs()
+    waited = as_it_is(second).status
+
+    progress.finish(DONE)
+    recalculation._call_the_waiting(first.place)
+    run_jobs()
+
+    assert (third.id, waited) == (second.id, QUEUED)
+    assert second.id != first.id
+    assert as_it_is(second).status == DONE
+
+
+def test_asking_from_many_sides_at_once_makes_one_run(app, school):
+    found, together = [], threading.Barrier(6)
+
+    def asker():
+        with app.app_context():
+            together.wait(10)
+            found.append(ask(school).id)
+            db.session.remove()
+
+    threads = [threading.Thread(target=asker) for _ in range(6)]
+    [thread.start() for thread in threads]
+    [thread.join(30) for thread in threads]
+
+    assert len(found) == 6
+    assert len(set(found)) == 1
+
+
+def test_a_run_whose_entry_redis_has_lost_is_found_by_the_sweep(school, work, run_jobs):
+    run = ask(school)
+    memory().flushdb()
+    set_run(run, created_at=utcnow() - LONG_AGO)
+
+    recalculation.sweep_recalculations()
+    recalculation.sweep_recalculations()
+
+    assert waiting_jobs(queue.RECALCULATE) == [recalculation.JOB]
+    run_jobs()
+    assert as_it_is(run).status == DONE
+
+
+def test_a_run_whose_worker_is_gone_is_found_by_the_sweep_and_ends(school, work, run_jobs):
+    run = ask(school)
+    begin(run)
+    memory().flushdb()
+    set_run(run, heartbeat_at=utcnow() - LONG_AGO, created_at=utcnow() - LONG_AGO)
+
+    recalculation.sweep_recalculations()
+    run_jobs()
+
+    assert as_it_is(run).status == DONE
+
+
+def test_a_lost_run_gives_way_to_the_one_that_waits_for_it(school, work, run_jobs):
+    lost = ask(school)
+    begin(lost)
+    memory().flushdb()
+    waiting = ask(school)
+    set_run(lost, heartbeat_at=utcnow() - LONG_AGO)
+
+    recalculation.sweep_recalculations()
+    run_jobs()
+
+    assert (as_it_is(lost).status, as_it_is(waiting).status) == (FAILED, DONE)
+
+
+def test_a_paused_run_waits_again_and_goes_on(school, work, run_jobs):
+    run = ask(school)
+    progress = begin(run)
+    progress.add([], 0, 0)
+
+    progress.pause()
+
+    assert as_it_is(run).status == QUEUED
+    run_jobs()
+    assert as_it_is(run).status == DONE
+
+
+def test_what_is_made_for_a_course_is_assigned_to_its_learners(school, run_jobs):
+    group = AssignmentGroup.new(school.course.id, school.teacher.id, "Loops")
+    for name in ("One", "Two"):
+        Assignment.new(school.course.id, school.teacher.id, name, group_id=group.id)
+    Assignment.new(school.course.id, school.teacher.id, "In no group")
+
+    run_jobs()
+    late = make_learner(school.course)
+    run_jobs()
+
+    release()
+    people = [*school.learners, late]
+    rows = [db.session.get(UserCounts, user.id) for user in people]
+    assert [(row.total_assignments, row.total_assignment_groups) for row in rows] == [(2, 1)] * len(people)
+    assert db.session.get(UserCounts, school.teacher.id).total_assignments == 0
+    school.learners[0].update_roles([TEACHING_ASSISTANT], school.course.id)
+    run_jobs()
+    release()
+    assert db.session.get(UserCounts, school.learners[0].id).total_assignments == 0
+    assert all(projections.recalculate_learner(user.id) == [] for user in people)
+
+
+def test_the_nightly_look_writes_down_what_differs_and_mends_nothing(school, work, run_jobs):
+    counts.verify_sample()
+    spoil(runs=40)
+
+    counts.verify_sample()
+
+    found = db.session.scalars(select(JobRun).filter_by(kind=counts.VERIFICATION).order_by(JobRun.id)).all()
+    assert [(run.changed, run.status) for run in found] == [(0, DONE), (1, DONE)]
+    assert (found[1].differences[0]["field"], runs_of(work)) == ("runs", 40)
 
 
 def test_only_the_first_differences_are_kept_and_all_are_counted(school, work):
     run = ask(school)
-    set_run(run, status=RUNNING)
-    progress = counts.Progress(run.id)
-    progress.expect(3)
+    progress = begin(run)
 
-    for _ in range(3):
-        progress.add([{"n": n} for n in range(60)])
+    for n in range(3):
+        progress.add([{"n": n} for n in range(60)], 0, n)
     progress.finish(DONE)
 
     row = as_it_is(run)
-    assert (row.changed, row.done, len(row.differences)) == (3, 3, counts.FIRST_DIFFERENCES)
+    assert (row.changed, row.done, len(row.differences)) == (3, 3, recalculation.FIRST_DIFFERENCES)
+    assert progress.found == 180
 
 
 def test_what_cannot_be_recalculated_is_refused_before_it_waits(school):
     def refused(kind, scope, scope_id):
         with pytest.raises(kind):
-            counts.request_recalculation(scope=scope, scope_id=scope_id, dry_run=False, requested_by=None)
+            recalculation.request_recalculation(scope=scope, scope_id=scope_id, dry_run=False, requested_by=None)
 
     refused(Invalid, "universe", 1)
     refused(Invalid, "course", None)
     refused(Invalid, "all", 1)
-    for scope in ("submission", "assignment", "user", "course"):
+    for scope in ("submission", "assignment", "group", "user", "course"):
         refused(NotFound, scope, 10**6)
 
-    assert counts.list_recalculations(10) == []
+    assert recalculation.list_recalculations(10) == []
     assert waiting_jobs(queue.RECALCULATE) == []

@@ -1,5 +1,7 @@
 """The command line: each command parses, calls one function and prints."""
 
+import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -7,14 +9,17 @@ import flask_migrate
 from flask import current_app
 
 from models import projections
-from models.db import transaction, utcnow
+from models.db import db, transaction, utcnow
+from models.errors import AppError
+from models.streams import DONE, JobRun
 from models.user import User
-from workers import counts, demo, queue, schedule, simulation
+from workers import demo, queue, recalculation, schedule, simulation
+from workers.scopes import SCOPES
 
 
 def register(app):
     """Give the application its commands."""
-    for command in (create_admin, make_demo, prepare, recalculate_counts, scheduler, simulate_class, worker):
+    for command in COMMANDS:
         app.cli.add_command(command)
 
 
@@ -67,28 +72,92 @@ def scheduler():
     schedule.run(current_app._get_current_object())
 
 
-@click.command("recalculate-counts")
-@click.option("--submission", type=int)
-@click.option("--user", type=int)
-@click.option("--course", type=int)
-@click.option("--assignment", type=int)
-@click.option("--all", "everything", is_flag=True)
-@click.option("--dry-run", is_flag=True, help="only look for differences")
-def recalculate_counts(submission, user, course, assignment, everything, dry_run):
-    """Rebuild counters from the log, and show what differed."""
-    ids = {"submission": submission, "user": user, "course": course, "assignment": assignment}
+def _scoped(command):
+    """The options that name one scope."""
+    for scope in reversed(SCOPES[:-1]):
+        command = click.option(f"--{scope}", type=int, metavar="ID", help=f"one {scope}")(command)
+    return click.option("--all", "everything", is_flag=True, help="everybody and everything")(command)
+
+
+def _scope_of(everything, ids):
     given = [(scope, scope_id) for scope, scope_id in ids.items() if scope_id is not None]
     given += [("all", None)] if everything else []
     if len(given) != 1:
-        raise click.UsageError("Name exactly one of --submission, --user, --course, --assignment, --all.")
-    differences = []
-    steps = counts.steps_of(*given[0])
-    with click.progressbar(steps, label="recalculating") as bar:
-        for function, arguments in bar:
-            differences += function(*arguments, dry_run=dry_run)
-    for found in differences:
-        click.echo("{table} {id} {field}: {was} -> {is}".format(**found))
-    click.echo(f"{len(steps)} streams and rows, {len(differences)} differences{' (dry run)' if dry_run else ''}.")
+        names = ", ".join(f"--{scope}" for scope in SCOPES)
+        raise click.UsageError(f"Name exactly one of {names}.")
+    return given[0]
+
+
+@click.command("recalculate-counts")
+@_scoped
+@click.option("--dry-run", is_flag=True, help="only look for differences")
+@click.option("--batch", default=500, show_default=True, type=click.IntRange(1, 100_000), help="keys read at once")
+@click.option("--resume", is_flag=True, help="go on with the newest run of this scope that stopped half-way")
+def recalculate_counts(everything, dry_run, batch, resume, **ids):
+    """Rebuild counters from the log, and show what differed. Ctrl-C stops it; --resume goes on."""
+    progress = _recalculate(_scope_of(everything, ids), dry_run=dry_run, batch=batch, resume=resume)
+    _print_differences(progress)
+
+
+@click.command("verify-counts")
+@_scoped
+@click.option("--batch", default=500, show_default=True, type=click.IntRange(1, 100_000), help="keys read at once")
+def verify_counts(everything, batch, **ids):
+    """Compare counters with the log and change nothing; by default all of them. Exit code 1 where they differ."""
+    everything = everything or not any(scope_id is not None for scope_id in ids.values())
+    progress = _recalculate(_scope_of(everything, ids), dry_run=True, batch=batch, resume=False)
+    _print_differences(progress)
+    wrong = projections.find_broken_streams() if everything else []
+    for user_id, words in wrong:
+        click.echo(f"The stream of user {user_id} is broken: {words}.")
+    if progress.found or wrong:
+        sys.exit(1)
+
+
+def _recalculate(scope, *, dry_run, batch, resume):
+    """Do it here and now, with a bar; the admin's pages show it too. Refuses while the same is running."""
+    name, scope_id = scope
+    run = recalculation.find_interrupted(name, scope_id, dry_run=dry_run) if resume else None
+    if resume and run is None:
+        raise click.ClickException("No run of this scope has stopped half-way.")
+    try:
+        run = run or recalculation.request_recalculation(
+            scope=name, scope_id=scope_id, dry_run=dry_run, requested_by=None, enqueue=False
+        )
+    except AppError as error:
+        raise click.ClickException(error.message) from error
+    return _do(run.id, "comparing" if dry_run else "recalculating", batch=batch, resume=resume)
+
+
+def _do(run_id, label, *, batch, resume):
+    """Do a run with a bar; raises a sentence where it did not come to its end."""
+    try:
+        with click.progressbar(length=0, label=label, file=sys.stderr) as bar:
+            progress = recalculation.recalculate(run_id, batch=batch, resume=resume, show=partial(_show, bar))
+    except projections.BrokenStream as error:
+        raise click.ClickException(f"A stream cannot be read, nothing after it was looked at: {error}.") from error
+    if progress is None:
+        raise click.ClickException(f"The same is being recalculated already; run {run_id} waits for it and comes next.")
+    status = db.session.get(JobRun, run_id, populate_existing=True).status
+    if status != DONE:
+        raise click.ClickException(f"It was {status} after {progress.done} of {progress.total} streams and rows.")
+    return progress
+
+
+def _show(bar, done, total):
+    bar.length = total
+    bar.update(done - bar.pos)
+
+
+def _print_differences(progress):
+    """A table of the first differences, and how many there are of how much."""
+    if progress.differences:
+        click.echo(f"{'table':<24} {'id':>8}  {'field':<40} {'was':>16}  is")
+    for found in progress.differences:
+        click.echo("{table:<24} {id:>8}  {field:<40} {was!s:>16}  {is}".format(**found))
+    if progress.found > len(progress.differences):
+        click.echo(f"... and {progress.found - len(progress.differences)} more")
+    click.echo(f"{progress.done} of {progress.total} streams and rows, {progress.found} differences.")
 
 
 @click.command("simulate-class")
@@ -102,3 +171,15 @@ def simulate_class(url, demo_file, students, minutes, speed, seed):
     """Play a class through the public endpoints: it types, runs, fails, gets stuck, loses its network, comes back."""
     seed = seed if seed is not None else int(utcnow().timestamp())
     simulation.play(url, demo_file, students=students, minutes=minutes, speed=speed, seed=seed)
+
+
+COMMANDS = (
+    create_admin,
+    make_demo,
+    prepare,
+    recalculate_counts,
+    scheduler,
+    simulate_class,
+    verify_counts,
+    worker,
+)
