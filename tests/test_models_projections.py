@@ -1,15 +1,18 @@
 """Folding, recalculating and shared rows: the golden trace of domain 10, and what repairs what."""
 
+import contextlib
 import json
+import re
 import uuid
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, func, insert, select, update
+import sqlalchemy
+from sqlalchemy import delete, func, insert, select, text, update
 
 from models import projections
-from models.analytics_events import StudyEvent
+from models.analytics_events import CONTRIBUTING_EVENTS, StudyEvent
 from models.assignment import Assignment, AssignmentGroup
 from models.counters import (
     AssignmentCounts,
@@ -24,10 +27,11 @@ from models.course import Course
 from models.db import db, from_ms, release, to_ms, transaction, utcnow
 from models.errors import NotFound
 from models.events import Event
+from models.projections.moves import CONTRIBUTIONS
 from models.streams import ProjectionHead, UserStream
 from models.submission import Submission
 from models.user import INSTRUCTOR, LEARNER, TEACHING_ASSISTANT, change_roles, set_roles
-from tests.factories import make_event, make_user, store
+from tests.factories import make_event, make_user, now_ms, store
 
 GOLDEN = json.loads((Path(__file__).parent / "vectors" / "golden_trace.json").read_text())
 ALL_COUNTS = (UserCounts, SubmissionCounts, AssignmentCounts, AssignmentGroupCounts, CourseCounts, CountsDaily)
@@ -523,3 +527,50 @@ def test_a_recalculation_of_a_stream_that_lacks_events_writes_nothing(school):
         projections.recalculate_learner(trace.owner_id)
 
     assert everything() == before
+
+
+@contextlib.contextmanager
+def statements():
+    """The statements that the database gets meanwhile."""
+    told = []
+
+    def hear(_connection, _cursor, statement, *_rest):
+        told.append(statement)
+
+    sqlalchemy.event.listen(db.engine, "before_cursor_execute", hear)
+    yield told
+    sqlalchemy.event.remove(db.engine, "before_cursor_execute", hear)
+
+
+def test_a_fold_takes_as_many_statements_after_ten_thousand_events_as_after_ten(school):
+    work = school.submission()
+    start = now_ms() - 40_000_000
+    counted = []
+    for history in (10, 10_000):
+        for first in range(0, history, 500):
+            store(*(make_event(work, at_ms=start + n * 1000) for n in range(first, min(first + 500, history))))
+        fold_all()
+        store(*(make_event(work) for _ in range(20)))
+        with statements() as told:
+            projections.fold()
+        counted.append(len(told))
+
+    assert counted[0] == counted[1] < 20
+
+
+def test_recalculating_a_shared_row_reads_few_events_by_their_index(school):
+    if db.engine.dialect.name == "sqlite":
+        explain = "EXPLAIN QUERY PLAN "
+    else:
+        explain = "EXPLAIN "
+        db.session.execute(text("SET enable_seqscan = off"))
+    query = select(StudyEvent.user_seq).where(CONTRIBUTING_EVENTS, StudyEvent.course_id == school.course.id)
+    plan = db.session.execute(text(explain + str(query.compile(db.engine, compile_kwargs={"literal_binds": True}))))
+    told = " ".join(str(row) for row in plan)
+    release()
+
+    assert "contributing" in told or "course_id_user_id_user_seq_idx1" in told
+
+
+def test_what_moves_shared_rows_by_itself_is_what_the_index_knows():
+    assert set(re.findall(r"'(.+?)'", str(CONTRIBUTING_EVENTS))) == set(CONTRIBUTIONS)

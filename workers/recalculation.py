@@ -23,7 +23,7 @@ KIND = "recalculation"
 JOB = "workers.recalculation.recalculate"
 FIRST_DIFFERENCES = 100
 TELL_SECONDS = 0.5
-LOST = timedelta(seconds=60)
+LOST = timedelta(seconds=20)
 SETTLED = timedelta(seconds=5)
 BATCH = 500
 

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 EVERY = (
     (2, queue.COUNTS, counts.increment_counts),
     (2, queue.COUNTS, live.flush_presence),
-    (15, queue.COUNTS, recalculation.sweep_recalculations),
+    (5, queue.COUNTS, recalculation.sweep_recalculations),
     (30, queue.UPKEEP, live.close_overdue),
     (60, queue.UPKEEP, counts.tell_assigned),
     (6 * 3600, queue.UPKEEP, upkeep.make_partitions),
