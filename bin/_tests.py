@@ -14,16 +14,22 @@ from _processes import Keeper, kill_group, spawn
 from _redis import private_redis, wait_for_redis
 from _setup import PYTHON, set_up
 from _signals import StopSignals
-from _system import ensure_system_parts
+from _system import ensure_system_parts, find_postgresql
 
 HELP = """\
-usage: bin/test [--set-up-only] [pytest's arguments ...]
+usage: bin/test [--set-up-only | --faults] [pytest's arguments ...]
 
 Set up what the tests need and run them; without arguments ruff and every test.
---set-up-only installs and runs nothing. TEST_POSTGRESQL_URL, TEST_REDIS_URL and TEST_CHROMIUM name servers
-and a browser of yours in place of those that are looked for and started here."""
+--set-up-only installs and runs nothing. --faults runs the fault tests with all their points: web, both workers,
+Redis and PostgreSQL are each killed 20 times on each database, up to half an hour in all, instead of three times as
+in every run. Each kill is printed with its seed; TEST_FAULT_SEED draws the same moments again, TEST_FAULT_POINTS
+changes the 20. TEST_POSTGRESQL_URL, TEST_REDIS_URL and TEST_CHROMIUM name servers and a browser of yours in place of
+those that are looked for and started here; TEST_POSTGRESQL_BIN names the folder of PostgreSQL's programs."""
 LAST_WORDS_SECONDS = 20
 EVERYTHING = ["-q", "-n", "2", "--dist", "loadfile"]
+# One after the other, and each kill told as it comes: they take long.
+FAULTS = ["tests/faults", "-v", "-s"]
+FAULT_POINTS = "20"
 
 
 def main():
@@ -57,10 +63,19 @@ def _set_up_and_test(arguments, keeper, services):
         return 0
     say("starting PostgreSQL and Redis for the tests …")
     env = os.environ | {"TEST_CHROMIUM": chromium or os.environ["TEST_CHROMIUM"]}
-    env |= _start_servers(postgresql, keeper, services)
+    env |= _programs(postgresql) | _start_servers(postgresql, keeper, services)
     flush()
+    if arguments[:1] == ["--faults"]:
+        arguments = [*FAULTS, *arguments[1:]]
+        env.setdefault("TEST_FAULT_POINTS", FAULT_POINTS)
     lint = 0 if arguments else _run([PYTHON, "-m", "ruff", "check", "."], keeper, env)
     return _run([PYTHON, "-m", "pytest", *(arguments or EVERYTHING)], keeper, env) or lint
+
+
+def _programs(postgresql):
+    """Where the tests that kill PostgreSQL find one to start, even where the environment names a server."""
+    folder = os.environ.get("TEST_POSTGRESQL_BIN") or postgresql or find_postgresql()
+    return {"TEST_POSTGRESQL_BIN": str(folder)} if folder else {}
 
 
 def _start_servers(postgresql, keeper, services):

@@ -11,6 +11,8 @@ from tests.clients import House
 from tests.processes import Installation
 from tests.redis_server import RedisServer
 
+# Nothing listens there: preparing needs no Redis.
+NO_REDIS = "redis://127.0.0.1:1/0"
 EVERYTHING = ("web", "counts", "others", "scheduler")
 
 
@@ -24,10 +26,8 @@ class Builder:
 
     @contextlib.contextmanager
     def installation(self, folder, database, redis_url, **options):
-        """An installation with the demo school; nothing of it runs yet."""
-        template, told = self._template(database)
-        with self._copy(folder, database, template) as url:
-            shutil.copy(told, folder / "demo.json")
+        """An installation with the demo school on a kind of database, or on one of its own; nothing of it runs yet."""
+        with self._school(folder, database) as url:
             made = Installation(folder, url, redis_url, **options)
             try:
                 yield made
@@ -35,9 +35,9 @@ class Builder:
                 made.stop()
 
     @contextlib.contextmanager
-    def house(self, folder, database, parts=EVERYTHING, **options):
+    def house(self, folder, database, parts=EVERYTHING, *, redis_keeps=False, **options):
         """A house with a Redis of its own and these parts running, at `house.redis`."""
-        redis_server = RedisServer(folder).start()
+        redis_server = RedisServer(folder, keeps=redis_keeps).start()
         try:
             with self.installation(folder, database, redis_server.url, **options) as installation:
                 installation.start(*parts)
@@ -60,10 +60,20 @@ class Builder:
             url, template = f"sqlite:///{folder / 'blockpy.sqlite'}", folder / "blockpy.sqlite"
             if database == "postgresql":
                 template, url = self._new_database("CREATE DATABASE {}")
-            # Nothing listens there: preparing needs no Redis.
-            Installation(folder, url, "redis://127.0.0.1:1/0").prepare()
+            Installation(folder, url, NO_REDIS).prepare()
             self._templates[database] = (template, folder / "demo.json")
         return self._templates[database]
+
+    @contextlib.contextmanager
+    def _school(self, folder, database):
+        if "://" in database:
+            Installation(folder, database, NO_REDIS).prepare()
+            yield database
+            return
+        template, told = self._template(database)
+        shutil.copy(told, folder / "demo.json")
+        with self._copy(folder, database, template) as url:
+            yield url
 
     @contextlib.contextmanager
     def _copy(self, folder, database, template):

@@ -3,13 +3,14 @@
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).parent.parent
 READY_SECONDS = 40
@@ -20,6 +21,20 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def kill_tree(process):
+    """Kill a process and all that came from it: work horses and PostgreSQL's children are groups of their own."""
+    family = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(process.pid)
+        parent.suspend()  # who is stopped starts nobody meanwhile
+        family = [parent, *parent.children(recursive=True)]
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.wait(timeout=20)
+    psutil.wait_procs(family, timeout=20)
 
 
 class Installation:
@@ -54,6 +69,12 @@ class Installation:
 
     def start(self, *names):
         """Start parts by name: web, counts, others, scheduler; web is answering when this returns."""
+        self.spawn(*names)
+        if "web" in names:
+            self.wait_until_ready()
+
+    def spawn(self, *names):
+        """Start parts by name and wait for nothing."""
         for name in names:
             flask = [sys.executable, "-m", "flask", "--app", "app"]
             command = {
@@ -67,8 +88,6 @@ class Installation:
                 command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
             log.close()
-        if "web" in names:
-            self.wait_until_ready()
 
     def wait_until_ready(self):
         """Until `/readyz` answers 200; fails with the server's log when it does not come up."""
@@ -84,12 +103,9 @@ class Installation:
         """What a part has said so far."""
         return (self.folder / f"{name}.log").read_text()
 
-    def kill(self, name, how=signal.SIGKILL):
-        """End a part with all its children, at once by default."""
-        process = self.running.pop(name)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, how)
-        process.wait(timeout=20)
+    def kill(self, name):
+        """End a part with all its children, at once."""
+        kill_tree(self.running.pop(name))
 
     def stop(self):
         """End everything that still runs."""

