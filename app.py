@@ -21,7 +21,7 @@ from pathlib import Path  # noqa: E402
 from flask import Flask  # noqa: E402
 
 import blockpy  # noqa: E402
-from models import ingest  # noqa: E402
+from models import ingest, projections  # noqa: E402
 from models.db import db, engine_options, migrate, prepare_engine  # noqa: E402
 from monitoring import broadcast, server  # noqa: E402
 from workers import commands, counts, queue  # noqa: E402
@@ -69,6 +69,7 @@ def create_app(settings=None):
     ingest.stored.connect(broadcast.activity, app)
     ingest.stored.connect(queue.wake, app)
     ingest.stored.connect(counts.follow_assignments, app)
+    projections.folded.connect(broadcast.counts_changed, app)
     return app
 
 

@@ -87,7 +87,7 @@ class JobRun(db.Model):
     scope: Mapped[str] = mapped_column(String(16))
     scope_id: Mapped[int | None]
     place: Mapped[str | None] = mapped_column(String(48))
-    checkpoint: Mapped[dict | None] = mapped_column(JSON)
+    checkpoint: Mapped[dict | None] = mapped_column(JSON(none_as_null=True))
     heartbeat_at: Mapped[object | None] = mapped_column(UTCDateTime)
     dry_run: Mapped[bool] = mapped_column(default=False)
     status: Mapped[str] = mapped_column(String(16), default=QUEUED)

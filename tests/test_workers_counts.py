@@ -401,7 +401,7 @@ def test_the_nightly_look_writes_down_what_differs_and_mends_nothing(school, wor
 
     counts.verify_sample()
 
-    found = db.session.scalars(select(JobRun).filter_by(kind=counts.VERIFICATION).order_by(JobRun.id)).all()
+    found = db.session.scalars(select(JobRun).filter_by(kind=recalculation.VERIFICATION).order_by(JobRun.id)).all()
     assert [(run.changed, run.status) for run in found] == [(0, DONE), (1, DONE)]
     assert (found[1].differences[0]["field"], runs_of(work)) == ("runs", 40)
 
@@ -432,3 +432,16 @@ def test_what_cannot_be_recalculated_is_refused_before_it_waits(school):
 
     assert recalculation.list_recalculations(10) == []
     assert waiting_jobs(queue.RECALCULATE) == []
+
+
+def test_a_dry_run_names_wrong_own_rows_and_not_the_shared_rows_that_are_right(school, work, run_jobs):
+    spoil(edit_sum_ms=7)
+    run = ask(school, "all", dry_run=True)
+
+    run_jobs()
+
+    row = as_it_is(run)
+    assert [(d["table"], d["field"], d["was"], d["is"]) for d in row.differences] == [
+        ("submission_counts", "edit_sum_ms", 7, 0)
+    ]
+    assert db.session.scalar(select(SubmissionCounts.edit_sum_ms)) == 7

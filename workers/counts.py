@@ -12,8 +12,9 @@ from models.counters import helpers
 from models.course import Course
 from models.db import db, release, transaction, utcnow
 from models.streams import DONE, JobRun, ProjectionHead
-from monitoring import broadcast, rooms
+from monitoring import rooms
 from workers import failures, queue
+from workers.recalculation import FIRST_DIFFERENCES, VERIFICATION
 
 log = logging.getLogger(__name__)
 
@@ -22,19 +23,16 @@ ASSIGNS = ("assignment_created", "assignment_group_created")
 PAUSE_SECONDS = 0.002
 SAMPLE = 200
 SAMPLED_COURSES = 20
-VERIFICATION = "verification"
-FIRST_DIFFERENCES = 100
 
 
 def increment_counts():
-    """Fold every stream that is behind, a batch per transaction, and tell the rooms what changed.
+    """Fold every stream that is behind, a batch per transaction; the rooms hear of each.
 
     A stream that cannot be folded is left where it is and named in the log; the others go on.
     """
     queue.woken()
     broken = set()
-    while not queue.stopping() and (changed := _fold_batch(broken)):
-        broadcast.counts_changed(changed)
+    while not queue.stopping() and _fold_batch(broken):
         time.sleep(PAUSE_SECONDS)
     if broken:
         raise projections.BrokenStream(f"streams that cannot be folded: user_id={sorted(broken)}")

@@ -8,7 +8,7 @@ import logging
 import time
 from datetime import timedelta
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models.db import db, release, transaction, utcnow
@@ -19,7 +19,8 @@ from workers import failures, queue, scopes
 
 log = logging.getLogger(__name__)
 
-KIND = "recalculation"
+KIND, VERIFICATION = "recalculation", "verification"
+SHOWN = (KIND, VERIFICATION)
 JOB = "workers.recalculation.recalculate"
 FIRST_DIFFERENCES = 100
 TELL_SECONDS = 0.5
@@ -78,8 +79,8 @@ def _job_id(run_id):
 
 
 def list_recalculations(most):
-    """The newest recalculations, newest first."""
-    return db.session.scalars(select(JobRun).filter_by(kind=KIND).order_by(JobRun.id.desc()).limit(most)).all()
+    """The newest recalculations and nightly looks, newest first."""
+    return db.session.scalars(select(JobRun).where(JobRun.kind.in_(SHOWN)).order_by(JobRun.id.desc()).limit(most)).all()
 
 
 def cancel_recalculation(run):
@@ -99,11 +100,10 @@ def cancel_recalculation(run):
 
 
 def find_interrupted(scope, scope_id, *, dry_run):
-    """The newest run of a scope that stopped half-way and can go on, or None."""
-    query = select(JobRun).filter_by(kind=KIND, scope=scope, scope_id=scope_id, dry_run=dry_run)
+    """The newest run of a scope if it has stopped half-way, or None: what has run to its end since needs no more."""
+    newest = select(func.max(JobRun.id)).filter_by(kind=KIND, scope=scope, scope_id=scope_id, dry_run=dry_run)
     stopped = or_(JobRun.status.in_((FAILED, CANCELLED)), _is_lost())
-    query = query.where(stopped, JobRun.checkpoint.is_not(None)).order_by(JobRun.id.desc()).limit(1)
-    return db.session.scalar(query)
+    return db.session.scalar(select(JobRun).where(JobRun.id == newest.scalar_subquery(), stopped))
 
 
 def _is_lost():
@@ -123,7 +123,8 @@ def recalculate(run_id, *, batch=BATCH, show=None, resume=False):
     try:
         progress.tick()
         for phase, key, work in scopes.steps(run.scope, run.scope_id, batch=batch, checkpoint=run.checkpoint):
-            progress.add(work(key, dry_run=run.dry_run, tick=progress.tick), phase, key)
+            found = work(key, dry_run=run.dry_run, tick=progress.tick, wrong=progress.wrong)
+            progress.add(found, phase, key)
         progress.finish(DONE)
     except Stopped:
         log.info("run_id=%s was stopped", run_id)
@@ -198,6 +199,7 @@ class Progress:
         self.found = len(self.differences)
         if self.checkpoint is None:
             self.done, self.changed, self.differences, self.found = 0, 0, [], 0
+        self.wrong = self.checkpoint["wrong"] if self.checkpoint else []
         self.total = scopes.count_steps(run.scope, run.scope_id)
         self.show = show or (lambda done, total: None)
         self.next_tell = 0.0
@@ -208,7 +210,9 @@ class Progress:
         self.changed += bool(differences)
         self.found += len(differences)
         self.differences += differences[: FIRST_DIFFERENCES - len(self.differences)]
-        self.checkpoint = {"phase": phase, "after": key}
+        if differences and phase == scopes.LEARNERS:
+            self.wrong.append(key)
+        self.checkpoint = {"phase": phase, "after": key, "wrong": self.wrong}
         self.tick()
 
     def tick(self):

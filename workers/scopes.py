@@ -13,6 +13,7 @@ from models.streams import ProjectionHead
 from models.submission import Submission
 from models.user import Role, User
 
+LEARNERS = 0
 SCOPES = ("submission", "assignment", "group", "user", "course", "all")
 _TABLES = {
     "submission": Submission,
@@ -28,22 +29,47 @@ def exists(scope, scope_id):
     return scope == "all" or (0 < scope_id < 2**31 and db.session.get(_TABLES[scope], scope_id) is not None)
 
 
-def _shared(table):
-    def work(key, *, dry_run, tick):
-        return projections.recalculate_shared(table, key, dry_run=dry_run, tick=tick)
+def _learner(key, *, dry_run, tick, wrong):
+    return projections.recalculate_learner(key, dry_run=dry_run, tick=tick)
 
-    return work
+
+def _assignment(key, *, dry_run, tick, wrong):
+    theirs = _of_these(wrong, Submission.assignment_id == key)
+    return projections.recalculate_shared("assignment_counts", key, dry_run=dry_run, tick=tick, wrong=theirs)
+
+
+def _group(key, *, dry_run, tick, wrong):
+    return projections.recalculate_shared("assignment_group_counts", key, dry_run=dry_run, tick=tick)
+
+
+def _course(key, *, dry_run, tick, wrong):
+    theirs = _of_these(wrong, Submission.course_id == key)
+    return projections.recalculate_shared("course_counts", key, dry_run=dry_run, tick=tick, wrong=theirs)
+
+
+def _reports(key, *, dry_run, tick, wrong):
+    return projections.recalculate_reports(key, dry_run=dry_run, tick=tick)
+
+
+def _of_these(user_ids, works):
+    """Those of these learners who have such works."""
+    if not user_ids:
+        return []
+    query = select(Submission.user_id).where(works, Submission.user_id.in_(user_ids)).distinct()
+    found = list(db.session.scalars(query))
+    release()
+    return found
 
 
 def _phases(scope, scope_id):
-    """[(what a step does, query of the keys it is done for)], in the order of domain 8."""
+    """[(what a step does, query of the keys it is done for)], in the order of domain 8; learners are the first."""
     course_id = _course_of(scope, scope_id)
     return [
-        (projections.recalculate_learner, _learners(scope, scope_id)),
-        (_shared("assignment_counts"), _assignments(scope, scope_id)),
-        (_shared("assignment_group_counts"), _groups(scope, scope_id)),
-        (_shared("course_counts"), _courses(scope, course_id)),
-        (projections.recalculate_reports, _courses(scope if scope in ("course", "all") else "user", course_id)),
+        (_learner, _learners(scope, scope_id)),
+        (_assignment, _assignments(scope, scope_id)),
+        (_group, _groups(scope, scope_id)),
+        (_course, _courses(scope, course_id)),
+        (_reports, _courses(scope if scope in ("course", "all") else "user", course_id)),
     ]
 
 
@@ -106,7 +132,10 @@ def count_steps(scope, scope_id):
 
 
 def steps(scope, scope_id, *, batch, checkpoint=None):
-    """(number of the phase, key, what to do) for each step after the checkpoint; `batch` keys are read at once."""
+    """(number of the phase, key, what to do) for each step after the checkpoint; `batch` keys are read at once.
+
+    It is done by `work(key, dry_run=, tick=, wrong=)`: the learners whose own rows a dry run has found wrong.
+    """
     phases = _phases(scope, scope_id)
     begun, after = (checkpoint["phase"], checkpoint["after"]) if checkpoint else (0, 0)
     for number, (work, query) in enumerate(phases):

@@ -19,9 +19,11 @@ export function statusChip(job) {
   return STATUS[job.status] ?? { word: job.status, shape: "disc", tone: "muted" };
 }
 
+const WHOLE = { all: "everything", sample: "a sample, each night" };
+
 /** "submission 12", "everything". */
 export function scopeWords({ scope, scope_id: id }) {
-  return scope === "all" ? "everything" : `${scope} ${id ?? ""}`.trim();
+  return WHOLE[scope] ?? `${scope} ${id ?? ""}`.trim();
 }
 
 export function requesterWords({ requested_by: by }) {

@@ -5,12 +5,14 @@ counts it at once. So a recalculation afterwards still finds everything. Inside 
 is counted by the workers after its commit.
 """
 
+import logging
 import uuid
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from math import isfinite
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from models import ingest, projections
 from models.assignment import Assignment, AssignmentGroup
@@ -28,6 +30,8 @@ from models.errors import Invalid, NotFound
 from models.events import Event, storable
 from models.submission import Submission
 from models.user import ROLE_NAMES, User
+
+log = logging.getLogger(__name__)
 
 ERROR_TYPES = ("syntax", "runtime", "instructor_tests")
 ACTIVITIES = {"login": "user_login", "edit": "File.Edit"}
@@ -189,8 +193,10 @@ def recalculate_submission_counts_from_logs(submission_id, *, dry_run=False):
     submission = _get(Submission, submission_id)
     user_id, assignment_id, course_id = submission.user_id, submission.assignment_id, submission.course_id
     differences = projections.recalculate_learner(user_id, dry_run=dry_run)
-    differences += projections.recalculate_shared("assignment_counts", assignment_id, dry_run=dry_run)
-    return differences + projections.recalculate_shared("course_counts", course_id, dry_run=dry_run)
+    wrong = [user_id] if differences else []
+    for table, key in (("assignment_counts", assignment_id), ("course_counts", course_id)):
+        differences += projections.recalculate_shared(table, key, dry_run=dry_run, wrong=wrong)
+    return differences
 
 
 def recalculate_user_counts(user_id, *, dry_run=False):
@@ -225,10 +231,12 @@ def recalculate_report_counts(report_type, course_id, *, dry_run=False):
 
 def _recalculate(table, key, works, dry_run):
     learners = select(Submission.user_id).where(works).distinct().order_by(Submission.user_id)
-    differences = []
+    differences, wrong = [], []
     for user_id in db.session.scalars(learners).all():
-        differences += projections.recalculate_learner(user_id, dry_run=dry_run)
-    return differences + projections.recalculate_shared(table, key, dry_run=dry_run)
+        if found := projections.recalculate_learner(user_id, dry_run=dry_run):
+            differences += found
+            wrong.append(user_id)
+    return differences + projections.recalculate_shared(table, key, dry_run=dry_run, wrong=wrong)
 
 
 def _checked_type(report_type):
@@ -257,11 +265,17 @@ def _assign(user_id, **numbers):
 
 
 def _tell(event, **properties):
-    """Store a server's event, and count its learner's stream up to it."""
+    """Store a server's event, and count its learner's stream up to it.
+
+    What is stored is told by no error: who tries again would tell it twice. The workers count it then.
+    """
     event.event_id, event.properties = str(uuid.uuid4()), properties
     ingest.append_one(event)
-    while not in_transaction() and projections.fold(user_id=event.user_id):
-        pass
+    try:
+        while not in_transaction() and projections.fold(user_id=event.user_id):
+            pass
+    except (SQLAlchemyError, projections.BrokenStream) as error:
+        log.error("user_id=%s the workers will count what was told: %s", event.user_id, type(error).__name__)
 
 
 def _get(model, key):

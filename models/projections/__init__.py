@@ -3,7 +3,7 @@
 Lock order: heads by learner, then own rows, then shared rows table by table in the order of `SHARED`, ascending key.
 """
 
-from models.projections.folding import BATCH, BrokenStream, Changed, fold, users_behind
+from models.projections.folding import BATCH, BrokenStream, Changed, fold, folded, users_behind
 from models.projections.recalculation import (
     find_broken_streams,
     recalculate_learner,
@@ -21,6 +21,7 @@ __all__ = [
     "course_of",
     "find_broken_streams",
     "fold",
+    "folded",
     "lock_shared",
     "recalculate_learner",
     "recalculate_reports",

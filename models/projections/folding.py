@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from blinker import Signal
+from flask import current_app
 from sqlalchemy import Integer, bindparam, select
 
 from models.analytics_events import StudyEvent
 from models.counters import SubmissionCounts, UserCounts
-from models.db import db, transaction, upsert
+from models.db import after_commit, db, in_transaction, transaction, upsert
 from models.projections import counts
 from models.projections.moves import Moves
 from models.projections.rows import own_rows, person_from, work_from
@@ -17,6 +19,9 @@ from models.streams import ProjectionHead, UserStream
 BATCH = 500
 POSTGRESQL_BATCH = 2000
 LEARNERS = 100
+
+# Sent after the commit, with `changed`: whoever folds, the rooms hear of it.
+folded = Signal()
 
 
 class BrokenStream(RuntimeError):
@@ -46,7 +51,16 @@ def fold(*, limit=None, user_id=None, but=()):
         _write_own(session, states)
         _advance(session, states)
         _move_shared(session, states)
-    return [Changed(u, s.person.folded_seq, sorted(s.works)) for u, s in states.items()]
+    changed = [Changed(u, s.person.folded_seq, sorted(s.works)) for u, s in states.items()]
+    if in_transaction():
+        after_commit(lambda: _tell(changed))
+    else:
+        _tell(changed)
+    return changed
+
+
+def _tell(changed):
+    folded.send(current_app._get_current_object(), changed=changed)
 
 
 def _batch(session):

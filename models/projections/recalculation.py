@@ -120,13 +120,17 @@ def _compare(session, model, key_name, rows):
     return differences
 
 
-def recalculate_shared(table, key, *, dry_run=False, tick=None):
+def recalculate_shared(table, key, *, dry_run=False, tick=None, wrong=()):
     """Set one shared row and its days to the sum of what lies at or below its contributors' heads (domain 8).
 
-    Answers the differences found, as `recalculate_learner`. A dry run takes back even the empty row that it had to
-    make for the lock.
+    Answers the differences found, as `recalculate_learner`. A dry run takes back all that it has written; the learners
+    whose own rows it has found `wrong` are mended first there, since the shared row is summed from what they should be.
     """
+    states = [_refold_unlocked(user_id, tick or (lambda: None)) for user_id in sorted(wrong)] if dry_run else []
     with transaction() as session, session.begin_nested() as changes:
+        for state in states:
+            _refold(session, state, _head(session, state.user_id, lock=True) or 0)
+            _write_differences(session, state)
         differences = recalculate_locked(session, table, key)
         if dry_run:
             changes.rollback()
