@@ -22,6 +22,7 @@ from models.db import db
 
 LEARNERS_OF_A_COURSE = 100
 ASSIGNMENTS_OF_A_COURSE = 10
+EVENTS_OF_A_LESSON = 100
 SECONDS_BETWEEN = 7
 KINDS = (
     [("File.Edit", {"file_path": "answer.py", "code_state_id": "0" * 64, "size": 120})] * 6
@@ -133,14 +134,11 @@ def _month_start():
 
 
 def _stream(user_id, each, start, chance, first_seq):
-    """One learner's events: first the creation of each work, then the works one after the other."""
+    """One learner's events: first the creation of each work, then a lesson's worth of one after the other."""
     course_id = (user_id - 1) // LEARNERS_OF_A_COURSE + 1
     step = min(SECONDS_BETWEEN, (datetime.now(UTC) - start).total_seconds() / (each + first_seq))
     for n in range(first_seq, first_seq + each):
-        which = (
-            n % ASSIGNMENTS_OF_A_COURSE if n <= ASSIGNMENTS_OF_A_COURSE else n * ASSIGNMENTS_OF_A_COURSE // (each + 1)
-        )
-        which %= ASSIGNMENTS_OF_A_COURSE
+        which = (n if n <= ASSIGNMENTS_OF_A_COURSE else n // EVENTS_OF_A_LESSON) % ASSIGNMENTS_OF_A_COURSE
         kind, properties = chance.choice(KINDS)
         if n <= ASSIGNMENTS_OF_A_COURSE:
             kind, properties = "Submission.Create", {"group_ids": []}

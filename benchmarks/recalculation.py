@@ -17,7 +17,7 @@ def recalculate_all(show):
     """Everything, as `recalculate-counts --all` does it, without its own bookkeeping; answers the differences."""
     found = []
     for phase, key, work in scopes.steps("all", None, batch=500):
-        found += work(key, dry_run=False, tick=lambda: None)
+        found += work(key, dry_run=False, tick=lambda: None, wrong=())
         show(phase, key)
     return found
 

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 
@@ -61,6 +61,10 @@ class UTCDateTime(TypeDecorator):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
+    def result_processor(self, dialect, coltype):
+        """PostgreSQL's are aware and in the zone of the connection, which is UTC: a log is read without a call each."""
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+
 
 class ExactDecimal(TypeDecorator):
     """A decimal with a fixed scale, rounded half-up once; SQLite keeps it as an integer of the smallest unit."""
@@ -97,12 +101,12 @@ def utcnow():
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 
 
 def to_ms(moment):
     """Whole milliseconds since 1970 of an aware instant, exactly."""
-    delta = moment - EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+    return (moment - EPOCH) // MILLISECOND
 
 
 def from_ms(milliseconds):

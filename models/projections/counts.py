@@ -100,23 +100,27 @@ def step(state, event):
     timed_ms = to_ms(occurred_at) if occurred_at else None
     moment_ms = to_ms(event.created_at) if timed_ms is None else timed_ms
     name = normalised_name(event.event_type, event.properties)
-    state.person.folded_seq = event.user_seq
+    person = state.person
+    person.folded_seq = event.user_seq
     if name in _PERSON_STEPS:
         _PERSON_STEPS[name](state, event, moment_ms)
     if name in CONTRIBUTIONS:
         CONTRIBUTIONS[name](state.moves, event, moment_ms)
-    if submission_id is not None:
-        work = state.work(submission_id)
-        if work.day != moment_ms // DAY_MS:
-            _begin_day(state, work, event, moment_ms // DAY_MS)
-        work.folded_seq = event.user_seq
-        if name in _WORK_STEPS:
-            _WORK_STEPS[name](state, work, event, timed_ms)
-        if timed_ms is not None:
-            spent_ms = working_time(work.last_event_ms, timed_ms)
+    if submission_id is None:
+        return
+    work = state.work(submission_id)
+    if work.day != moment_ms // DAY_MS:
+        _begin_day(state, work, event, moment_ms // DAY_MS)
+    work.folded_seq = event.user_seq
+    if name in _WORK_STEPS:
+        _WORK_STEPS[name](state, work, event, timed_ms)
+    if timed_ms is not None:
+        latest_ms = work.last_event_ms
+        if latest_ms is None or timed_ms > latest_ms:
+            spent_ms = working_time(latest_ms, timed_ms)
             work.time_spent_ms += spent_ms
-            state.person.time_spent_ms += spent_ms
-            work.last_event_ms = latest(work.last_event_ms, timed_ms)
+            person.time_spent_ms += spent_ms
+            work.last_event_ms = timed_ms
 
 
 def settle(state):

@@ -47,10 +47,12 @@ def fold(*, limit=None, user_id=None, but=()):
         heads = _lock_heads(session, user_id, but)
         if not heads:
             return []
-        states = _fold_events(session, heads, limit or _batch(session))
+        moves = Moves()
+        states = _fold_events(session, heads, limit or _batch(session), moves)
         _write_own(session, states)
         _advance(session, states)
-        _move_shared(session, states)
+        # Last, so that rows which others wait for are held for the shortest time.
+        move_shared(session, moves)
     changed = [Changed(u, s.person.folded_seq, sorted(s.works)) for u, s in states.items()]
     if in_transaction():
         after_commit(lambda: _tell(changed))
@@ -103,10 +105,10 @@ def _lock_heads(session, user_id, but):
     return {row.user_id: (row.folded_seq, row.last_seq) for row in rows}
 
 
-def _fold_events(session, heads, limit):
+def _fold_events(session, heads, limit, moves):
     """Read what is new by a statement after the lock, and fold it into the states it belongs to."""
     events = session.execute(_NEW, {"user_ids": list(heads), "most": limit}).all()
-    states = _load_states(session, events)
+    states = _load_states(session, events, moves)
     expected = {user_id: folded_seq for user_id, (folded_seq, _) in heads.items()}
     for event in events:
         user_id, user_seq = event.user_id, event.user_seq
@@ -127,14 +129,22 @@ def _check_promises(heads, reached):
             raise BrokenStream(f"user_id={user_id} ends at user_seq={reached[user_id]}, promised {last_seq}")
 
 
-def _load_states(session, events):
-    states = {user_id: counts.Learner(user_id) for user_id in sorted({event.user_id for event in events})}
+def _load_states(session, events, moves):
+    """The states of these events' learners as they are stored; what they move is gathered in `moves`."""
+    user_ids = sorted({event.user_id for event in events})
+    states = {user_id: counts.Learner(user_id, moves=moves) for user_id in user_ids}
     owners = {event.submission_id: event.user_id for event in events if event.submission_id is not None}
-    for row in session.execute(_THEIR_COUNTS, {"user_ids": list(states)}).mappings():
+    for row in _dicts(_PEOPLE, session.execute(_THEIR_COUNTS, {"user_ids": list(states)})):
         states[row["user_id"]].person = person_from(row)
-    for row in session.execute(_THEIR_WORKS, {"submission_ids": list(owners)}).mappings():
+    for row in _dicts(_WORKS, session.execute(_THEIR_WORKS, {"submission_ids": list(owners)})):
         states[owners[row["submission_id"]]].works[row["submission_id"]] = work_from(row)
     return states
+
+
+def _dicts(table, rows):
+    """Whole rows of a table as plain dicts: looking up a result's columns by name costs more than a fold's step."""
+    names = table.c.keys()
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _write_own(session, states):
@@ -148,14 +158,6 @@ def _advance(session, states):
     names = {"projection": counts.NAME, "calculation_version": counts.VERSION}
     heads = [names | {"user_id": user_id, "folded_seq": s.person.folded_seq} for user_id, s in states.items()]
     upsert(session, _HEADS, heads, keys=["projection", "user_id"])
-
-
-def _move_shared(session, states):
-    """Last, so that rows which others wait for are held for the shortest time."""
-    moves = Moves()
-    for state in states.values():
-        moves.join(state.moves)
-    move_shared(session, moves)
 
 
 def users_behind(*, but=()):

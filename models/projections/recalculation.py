@@ -1,6 +1,8 @@
 """Recalculation: the same fold from the start of the log, compared with what is stored (domain 8)."""
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from contextlib import contextmanager
+
+from sqlalchemy import bindparam, func, select
 
 from models.analytics_events import CONTRIBUTING_EVENTS, StudyEvent
 from models.counters import CountsDaily, ReportCounts, SubmissionCounts, UserCounts
@@ -14,12 +16,23 @@ from models.streams import EventKey, ProjectionHead, UserStream
 from models.submission import Submission
 
 REPORT_EVENTS = ("report_created", "report_viewed")
-_LOG = StudyEvent.__table__
-_EVENTS = (
+_LOG, _HEADS, _DAYS = StudyEvent.__table__, ProjectionHead.__table__, CountsDaily.__table__
+_PEOPLE, _WORKS, _SUBMISSIONS = UserCounts.__table__, SubmissionCounts.__table__, Submission.__table__
+_HEAD = (_HEADS.c.projection == counts.NAME) & (_HEADS.c.user_id == bindparam("user_id"))
+_LOCKED_HEAD = select(_HEADS.c.folded_seq).where(_HEAD).with_for_update(key_share=True)
+_FOLDED = (
     select(*EVENT_COLUMNS)
-    .where(_LOG.c.user_id == bindparam("user_id"), _LOG.c.user_seq.between(bindparam("first"), bindparam("last")))
+    .join(_HEADS, _HEADS.c.user_id == _LOG.c.user_id)
+    .where(_HEAD, _LOG.c.user_seq > bindparam("after"), _LOG.c.user_seq <= _HEADS.c.folded_seq)
     .order_by(_LOG.c.user_seq)
     .limit(PAGE)
+)
+_THEIR_WORKS = _SUBMISSIONS.c.user_id == bindparam("user_id")
+_STORED_PERSON = select(_PEOPLE).where(_PEOPLE.c.user_id == bindparam("user_id"))
+_STORED_WORKS = select(_WORKS).join(_SUBMISSIONS, _SUBMISSIONS.c.id == _WORKS.c.submission_id).where(_THEIR_WORKS)
+_STORED_DAYS = select(_DAYS).where(
+    ((_DAYS.c.entity_type == "user") & (_DAYS.c.entity_id == bindparam("user_id")))
+    | ((_DAYS.c.entity_type == "submission") & _DAYS.c.entity_id.in_(select(_SUBMISSIONS.c.id).where(_THEIR_WORKS)))
 )
 _NEVER_COUNTED = ("user_id", "submission_id", "calculation_version")
 
@@ -31,92 +44,83 @@ def recalculate_learner(user_id, *, dry_run=False, tick=None):
     been moved exactly that far. What is folded never changes, so it is read without a lock, in pages, and `tick()` is
     called after each page; only what was folded meanwhile is read under the lock of the head. Memory is constant.
     """
-    state = _refold_unlocked(user_id, tick or (lambda: None))
-    with transaction() as session, session.begin_nested() as changes:
-        folded_seq = _head(session, user_id, lock=True)
-        if folded_seq is None:
-            return []
-        _refold(session, state, folded_seq)
-        differences = _write_differences(session, state)
-        if dry_run:
-            changes.rollback()
+    state = _refold_unlocked(user_id, tick)
+    with transaction() as session, _taken_back(session, dry_run):
+        differences = _mend_learner(session, state)
     return [_told(*difference) for difference in differences]
 
 
-def _refold_unlocked(user_id, tick):
-    """Fold pages without a lock until less than a page is left."""
+@contextmanager
+def _taken_back(session, dry_run):
+    """In a dry run, what the block has written is taken back."""
+    if not dry_run:
+        yield
+        return
+    with session.begin_nested() as changes:
+        yield
+        changes.rollback()
+
+
+def _refold_unlocked(user_id, tick=None):
+    """Fold what was folded without a lock, a page at a time; a few events may have been folded since."""
     state = counts.Learner(user_id)
-    while True:
-        folded_seq = _head(db.session, user_id) or 0
-        if folded_seq - state.person.folded_seq < PAGE:
-            release()
-            return state
-        _refold_page(db.session, state, folded_seq)
+    while _refold_page(db.session, state) == PAGE:
         release()
-        tick()
+        if tick:
+            tick()
+    release()
+    return state
 
 
-def _head(session, user_id, *, lock=False):
-    query = select(ProjectionHead.folded_seq).where(
-        ProjectionHead.projection == counts.NAME, ProjectionHead.user_id == user_id
-    )
-    return session.scalar(query.with_for_update(key_share=True) if lock else query)
-
-
-def _refold(session, state, folded_seq):
-    while state.person.folded_seq < folded_seq:
-        _refold_page(session, state, folded_seq)
-
-
-def _refold_page(session, state, folded_seq):
-    """Fold the next page; shared rows are not this one's to move, so what it does to them is forgotten."""
-    first = state.person.folded_seq + 1
-    page = session.execute(_EVENTS, {"user_id": state.user_id, "first": first, "last": folded_seq}).all()
-    if not page or page[0].user_seq != first or page[-1].user_seq != first + len(page) - 1:
-        raise BrokenStream(f"user_id={state.user_id} lacks event user_seq={first} or one soon after it")
+def _refold_page(session, state):
+    """Fold the next page; answers how long it was. Shared rows are not ours to move: that part is forgotten."""
+    after = state.person.folded_seq
+    page = session.execute(_FOLDED, {"user_id": state.user_id, "after": after}).all()
+    if page and not page[0].user_seq == after + 1 == page[-1].user_seq - len(page) + 1:
+        raise BrokenStream(f"user_id={state.user_id} lacks an event soon after user_seq={after}")
     for event in page:
         counts.step(state, event)
     counts.settle(state)
     state.moves = Moves()
+    return len(page)
 
 
-def _write_differences(session, state):
-    """Make the learner's rows what the state says; answers what was different."""
-    _add_silent_works(session, state)
+def _mend_learner(session, state):
+    """Under the lock of the head: fold the rest, and make the learner's rows what the state says; the differences."""
+    folded_seq = session.scalar(_LOCKED_HEAD, {"user_id": state.user_id})
+    while folded_seq is not None and state.person.folded_seq < folded_seq:
+        if not _refold_page(session, state):
+            raise BrokenStream(f"user_id={state.user_id} lacks event user_seq={state.person.folded_seq + 1}")
+    if folded_seq is None:
+        return []
+    stored = _stored(session, _STORED_WORKS, _WORKS, state.user_id)
+    for submission_id in stored:
+        state.work(submission_id)  # a row without an event is an empty fold: it must be all zeros
     people, works = own_rows([state])
-    differences = _compare(session, UserCounts, "user_id", people)
-    differences += _compare(session, SubmissionCounts, "submission_id", works)
+    differences = _compare(_PEOPLE, "user_id", people, _stored(session, _STORED_PERSON, _PEOPLE, state.user_id))
+    differences += _compare(_WORKS, "submission_id", works, stored)
     if differences:
-        upsert(session, UserCounts.__table__, people, keys=["user_id"])
-        upsert(session, SubmissionCounts.__table__, works, keys=["submission_id"])
-    return differences + set_days(session, state.days, _own_days(state))
+        upsert(session, _PEOPLE, people, keys=["user_id"])
+        upsert(session, _WORKS, works, keys=["submission_id"])
+    return differences + set_days(session, state.days, _STORED_DAYS, {"user_id": state.user_id})
 
 
-def _add_silent_works(session, state):
-    """A counts row without an event is an empty fold: it must be all zeros."""
-    query = select(SubmissionCounts.submission_id).join(Submission, Submission.id == SubmissionCounts.submission_id)
-    for submission_id in session.scalars(query.where(Submission.user_id == state.user_id)):
-        state.work(submission_id)
+def _stored(session, query, table, user_id):
+    """{key: row as a dict} of a learner's rows in one table."""
+    names = table.c.keys()
+    rows = session.execute(query, {"user_id": user_id})
+    return {row[0]: dict(zip(names, row, strict=True)) for row in rows}
 
 
-def _own_days(state):
-    person = and_(CountsDaily.entity_type == "user", CountsDaily.entity_id == state.user_id)
-    works = select(Submission.id).where(Submission.user_id == state.user_id)
-    return or_(person, and_(CountsDaily.entity_type == "submission", CountsDaily.entity_id.in_(works)))
-
-
-def _compare(session, model, key_name, rows):
+def _compare(table, key_name, rows, stored):
     """Where stored rows differ from these, column by column; a missing row differs where it is not empty."""
-    key_column = getattr(model, key_name)
-    query = select(*model.__table__.columns).where(key_column.in_([row[key_name] for row in rows]))
-    stored = {row[key_name]: row for row in session.execute(query).mappings()}
     differences = []
     for row in rows:
         was = stored.get(row[key_name])
         for name, value in row.items():
             differs = was[name] != value if was else bool(value) and name not in _NEVER_COUNTED
             if differs:
-                differences.append((model.__tablename__, row[key_name], name, was and was[name], value))
+                differences.append((table.name, row[key_name], name, was and was[name], value))
     return differences
 
 
@@ -126,14 +130,11 @@ def recalculate_shared(table, key, *, dry_run=False, tick=None, wrong=()):
     Answers the differences found, as `recalculate_learner`. A dry run takes back all that it has written; the learners
     whose own rows it has found `wrong` are mended first there, since the shared row is summed from what they should be.
     """
-    states = [_refold_unlocked(user_id, tick or (lambda: None)) for user_id in sorted(wrong)] if dry_run else []
-    with transaction() as session, session.begin_nested() as changes:
+    states = [_refold_unlocked(user_id, tick) for user_id in sorted(wrong)] if dry_run else []
+    with transaction() as session, _taken_back(session, dry_run):
         for state in states:
-            _refold(session, state, _head(session, state.user_id, lock=True) or 0)
-            _write_differences(session, state)
+            _mend_learner(session, state)
         differences = recalculate_locked(session, table, key)
-        if dry_run:
-            changes.rollback()
     if tick:
         tick()
     return [_told(*difference) for difference in differences]

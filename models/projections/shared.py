@@ -177,6 +177,11 @@ def _sum_gaps(session, moves, assignment_id):
         moves.take("assignment_counts", assignment_id, **{kind: Gaps.of(row, kind) for kind in KINDS})
 
 
+_DAYS_OF_ONE = select(CountsDaily.__table__).where(
+    CountsDaily.__table__.c.entity_type == bindparam("entity"), CountsDaily.__table__.c.entity_id == bindparam("key")
+)
+
+
 def _recalculate_days(session, table, key, moves):
     entity = SHARED[table].entity
     if entity is None:
@@ -184,7 +189,7 @@ def _recalculate_days(session, table, key, moves):
     days = {place: number for place, number in moves.days.items() if place[:2] == (entity, key)}
     if entity in ("assignment", "course"):
         days |= _summed_days(session, entity, key)
-    return set_days(session, days, CountsDaily.entity_type == entity, CountsDaily.entity_id == key)
+    return set_days(session, days, _DAYS_OF_ONE, {"entity": entity, "key": key})
 
 
 def _summed_days(session, entity, key):
@@ -199,12 +204,12 @@ def _summed_days(session, entity, key):
     return {(entity, key, day_number(row.stat_date), row.metric): int(row.value) for row in session.execute(query)}
 
 
-def set_days(session, days, *conditions):
-    """Make the stored days under `conditions` exactly these; answers the differences. Missing ones count as 0."""
+def set_days(session, days, query, values):
+    """Make the stored days that a query finds exactly these; answers the differences. Missing ones count as 0."""
     table = CountsDaily.__table__
     stored = {
         (row.entity_type, row.entity_id, day_number(row.stat_date), row.metric): row.value
-        for row in session.execute(select(*table.columns).where(*conditions))
+        for row in session.execute(query, values)
     }
     wrong = {
         place: days.get(place, 0) for place in sorted({*stored, *days}) if stored.get(place, 0) != days.get(place, 0)
