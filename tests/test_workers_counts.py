@@ -445,3 +445,14 @@ def test_a_dry_run_names_wrong_own_rows_and_not_the_shared_rows_that_are_right(s
         ("submission_counts", "edit_sum_ms", 7, 0)
     ]
     assert db.session.scalar(select(SubmissionCounts.edit_sum_ms)) == 7
+
+
+def test_of_two_runs_of_one_place_the_second_to_begin_does_nothing(school, work, run_jobs):
+    failed = ask(school)
+    set_run(failed, status=FAILED)
+    waiting = ask(school)
+    begin(waiting)
+
+    assert recalculation.recalculate(failed.id) is None
+
+    assert (as_it_is(failed).status, as_it_is(waiting).status) == (FAILED, RUNNING)

@@ -1,5 +1,7 @@
 """The command line: each command parses, calls one function and prints."""
 
+import contextlib
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -121,12 +123,37 @@ def _recalculate(scope, *, dry_run, batch, resume):
     if resume and run is None:
         raise click.ClickException("No run of this scope has stopped half-way.")
     try:
-        run = run or recalculation.request_recalculation(
-            scope=name, scope_id=scope_id, dry_run=dry_run, requested_by=None, enqueue=False
-        )
+        with _ctrl_c_later():
+            run = run or recalculation.request_recalculation(
+                scope=name, scope_id=scope_id, dry_run=dry_run, requested_by=None, enqueue=False
+            )
+        return _do(run.id, "comparing" if dry_run else "recalculating", batch=batch, resume=resume)
     except AppError as error:
         raise click.ClickException(error.message) from error
-    return _do(run.id, "comparing" if dry_run else "recalculating", batch=batch, resume=resume)
+    except KeyboardInterrupt:
+        if run is not None:
+            _cancel(run)
+        raise
+
+
+@contextlib.contextmanager
+def _ctrl_c_later():
+    """Ctrl-C waits for the end of this: a run that is asked for must be known, or workers would do it."""
+    asked = []
+    before = signal.signal(signal.SIGINT, lambda *_: asked.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt
+
+
+def _cancel(run):
+    """Whatever was interrupted, no worker goes on with it."""
+    with _ctrl_c_later(), contextlib.suppress(AppError):
+        db.session.remove()
+        recalculation.cancel_recalculation(run)
 
 
 def _do(run_id, label, *, batch, resume):

@@ -116,7 +116,7 @@ def recalculate(run_id, *, batch=BATCH, show=None, resume=False):
     A killed or paused one goes on from its checkpoint; with `resume` a cancelled one too. None where the run has ended
     or another of its scope is running. `show(done, total)` is called as it goes on.
     """
-    run = _begin(run_id, resume)
+    run = _taken(run_id, resume)
     if run is None:
         return None
     progress = Progress(run, show)
@@ -131,6 +131,7 @@ def recalculate(run_id, *, batch=BATCH, show=None, resume=False):
     except Paused:
         progress.pause()
     except KeyboardInterrupt:
+        db.session.remove()
         progress.finish(CANCELLED)
         raise
     except Exception as error:
@@ -141,6 +142,14 @@ def recalculate(run_id, *, batch=BATCH, show=None, resume=False):
     if progress.changed and not run.dry_run:
         broadcast.everything_changed()
     return progress
+
+
+def _taken(run_id, resume):
+    """As `_begin`; of two that begin at the same moment the database refuses one."""
+    try:
+        return _begin(run_id, resume)
+    except IntegrityError:
+        return None
 
 
 def _begin(run_id, resume):

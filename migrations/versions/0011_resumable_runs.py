@@ -14,6 +14,9 @@ def upgrade():
     op.add_column("job_runs", sa.Column("place", sa.String(length=48), nullable=True))
     op.add_column("job_runs", sa.Column("checkpoint", sa.JSON(), nullable=True))
     op.add_column("job_runs", sa.Column("heartbeat_at", sa.DateTime(timezone=True), nullable=True))
+    runs = sa.table("job_runs", *(sa.column(name) for name in ("status", "error", "place")))
+    unknown = sa.update(runs).where(runs.c.place.is_(None), runs.c.status.in_(("queued", "running")))
+    op.execute(unknown.values(status="failed", error="It was asked for before an update; ask again."))
     for status in ("queued", "running"):
         where = sa.text(f"status = '{status}'")
         op.create_index(

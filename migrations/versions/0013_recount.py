@@ -24,7 +24,9 @@ COUNTS = (
 
 
 def upgrade():
-    """Apply."""
+    """Apply. Who folds has heads locked first and ends before; who comes later waits, or its rows would stay."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(f"LOCK TABLE {', '.join(('projection_heads', *COUNTS))} IN EXCLUSIVE MODE")
     for table in COUNTS:
         op.execute(sa.delete(sa.table(table)))
     heads = sa.table("projection_heads", sa.column("projection"), sa.column("folded_seq"))

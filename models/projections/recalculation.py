@@ -88,6 +88,8 @@ def _refold_page(session, state):
 def _mend_learner(session, state):
     """Under the lock of the head: fold the rest, and make the learner's rows what the state says; the differences."""
     folded_seq = session.scalar(_LOCKED_HEAD, {"user_id": state.user_id})
+    if folded_seq is not None and state.person.folded_seq > folded_seq:
+        state = counts.Learner(state.user_id)  # a migration has set all heads back meanwhile
     while folded_seq is not None and state.person.folded_seq < folded_seq:
         if not _refold_page(session, state):
             raise BrokenStream(f"user_id={state.user_id} lacks event user_seq={state.person.folded_seq + 1}")
@@ -145,7 +147,7 @@ def recalculate_reports(course_id, *, dry_run=False, tick=None):
     events = select(StudyEvent.properties).where(
         CONTRIBUTING_EVENTS, StudyEvent.course_id == course_id, StudyEvent.event_type.in_(REPORT_EVENTS)
     )
-    kinds = {properties["report_type"] for properties in db.session.scalars(events) if not properties.get("claimed")}
+    kinds = {p["report_type"] for p in db.session.scalars(events) if "report_type" in p and not p.get("claimed")}
     kinds |= set(db.session.scalars(select(ReportCounts.report_type).where(ReportCounts.course_id == course_id)))
     release()
     places = [(kind, course_id) for kind in sorted(kinds)]
