@@ -12,8 +12,8 @@ from models.db import db, iso
 from models.projections.counts import NAME
 from models.streams import ProjectionHead, UserStream
 from models.submission import Submission
-from monitoring import broadcast
-from workers import counts
+from workers import recalculation
+from workers.scopes import SCOPES
 
 bp = Blueprint("counts", __name__, url_prefix="/api")
 
@@ -71,6 +71,15 @@ def assignment_counts(assignment_id):
     return jsonify(helpers.ensure_assignment_counts(assignment_id).as_dict() | {"behind": _behind(learners)})
 
 
+@bp.get("/groups/<int:group_id>/counts")
+def group_counts(group_id):
+    """The counts of one group of assignments, for staff."""
+    group = access.staffed_group(g.viewer, group_id)
+    learners = _behind_in(group.course_id)
+    _freshen(*learners)
+    return jsonify(helpers.ensure_assignment_group_counts(group_id).as_dict() | {"behind": _behind(learners)})
+
+
 @bp.get("/courses/<int:course_id>/counts")
 def course_counts(course_id):
     """The counts of one course, for staff."""
@@ -94,8 +103,8 @@ def _freshen(*user_ids):
     """With `?fresh=1` an answer has everything that is stored: fold these learners' streams first."""
     if request.args.get("fresh") == "1":
         for user_id in sorted(set(user_ids)):
-            while changed := projections.fold(user_id=user_id):
-                broadcast.counts_changed(changed)
+            while projections.fold(user_id=user_id):
+                pass
 
 
 def _behind_in(course_id):
@@ -153,21 +162,22 @@ def event_dict(event):
 def make_recalculation():
     """Ask for a recalculation; the same scope waiting already is answered with the waiting one."""
     viewer, wanted = access.logged_in(g.viewer), body(Recalculation)
-    if wanted.scope == "all" or (wanted.scope in counts.SCOPES and wanted.id is not None):
+    if wanted.scope == "all" or (wanted.scope in SCOPES and wanted.id is not None):
         access.recalculable(viewer, wanted.scope, wanted.id)
-    run = counts.request_recalculation(
+    run = recalculation.request_recalculation(
         scope=wanted.scope, scope_id=wanted.id, dry_run=wanted.dry_run, requested_by=viewer.user_id
     )
-    return jsonify(run.as_dict()), 202
+    return jsonify(access.told_recalculation(viewer, run)), 202
 
 
 @bp.get("/recalculations/<int:run_id>")
 def read_recalculation(run_id):
     """How far a recalculation is, and what it found."""
-    return jsonify(access.get_recalculation(g.viewer, run_id).as_dict())
+    return jsonify(access.told_recalculation(g.viewer, access.get_recalculation(g.viewer, run_id)))
 
 
 @bp.delete("/recalculations/<int:run_id>")
 def cancel_recalculation(run_id):
     """Stop a recalculation before its next step."""
-    return jsonify(counts.cancel_recalculation(access.get_recalculation(g.viewer, run_id)).as_dict())
+    run = recalculation.cancel_recalculation(access.get_recalculation(g.viewer, run_id))
+    return jsonify(access.told_recalculation(g.viewer, run))

@@ -1,14 +1,16 @@
 """The site's pages: the first page, the editor, the live room."""
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import generate_csrf
 from sqlalchemy import select
 
+from blockpy import numbers
 from models import access, live
 from models.assignment import Assignment
 from models.course import Course
 from models.db import db, utcnow
 from models.errors import Invalid, NotLoggedIn
+from models.report import Report
 from models.submission import Submission
 from models.user import LEARNER, STAFF, Role
 from monitoring import sessions
@@ -50,6 +52,7 @@ def home():
         open_sessions=[_session_line(row) for row in repository.list_sessions(viewer, active=True)],
         classes=_my_classes(viewer),
         startable=_startable(viewer) if taught else [],
+        courses=sorted({(course_id, course) for name, course_id, course in roles if name in STAFF}),
         is_parent_only=not roles,
         role_words=", ".join(sorted({course for _, _, course in roles})),
         now=utcnow(),
@@ -128,6 +131,44 @@ def start_session():
     for action in ("open", "start"):
         row = sessions.move(viewer, row, action)
     return redirect(url_for("pages.live_session", session_id=row.id))
+
+
+@bp.get("/courses/<int:course_id>/numbers")
+def course_numbers(course_id):
+    """A course over time, for its staff."""
+    course = access.staffed_course(someone(), course_id)
+    period = request.args.get("period", "day")
+    if period not in numbers.READ:
+        raise Invalid("Numbers are told by day or by week.", field="period")
+    access.audit(g.viewer, "counts", scope=f"course:{course_id}")
+    now = utcnow()
+    told = numbers.course_numbers(db.session, course, period=period, now=now)
+    return render_template("course/numbers.html", course=course, now=now, **told)
+
+
+@bp.post("/courses/<int:course_id>/numbers")
+def keep_report(course_id):
+    """Keep a report of a course as it is now, and show the list of them."""
+    course = access.staffed_course(someone(), course_id)
+    report = Report.new(request.form.get("report_type"), g.viewer.user_id, course.id)
+    access.audit(g.viewer, "report", scope=f"course:{course_id}")
+    flash(f"Kept: {numbers.REPORT_WORDS[report.report_type]}.")
+    return redirect(url_for("pages.course_numbers", course_id=course_id, _anchor="reports"))
+
+
+@bp.get("/reports/<int:report_id>")
+def kept_report(report_id):
+    """A report as it was kept; counted as a look at it."""
+    report = access.staffed_report(someone(), report_id)
+    report.viewed(g.viewer.user_id)
+    access.audit(g.viewer, "report", scope=f"report:{report_id}")
+    return render_template(
+        "course/report.html",
+        report=report,
+        course=report.course_id and db.session.get(Course, report.course_id),
+        kind=numbers.REPORT_WORDS.get(report.report_type, report.report_type),
+        table=numbers.report_table(db.session, report),
+    )
 
 
 @bp.get("/assignments/<int:assignment_id>")

@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import func, select, update
 
 from models.analytics_events import StudyEvent
-from models.counters import SubmissionCounts
+from models.counters import SubmissionCounts, UserCounts
 from models.db import db, iso, release, transaction, utcnow
 from models.streams import AnalyticsAccessAudit, JobRun
-from models.submission import CodeState
+from models.submission import CodeState, Submission
 from models.user import TEACHING_ASSISTANT
-from tests.factories import make_school, make_user, now_ms
+from tests.factories import make_event, make_school, make_user, now_ms, store
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -183,7 +183,8 @@ def test_counts_have_every_column_of_their_table(school, as_):
 
     told = caller.get(f"/api/submissions/{work.id}/counts?fresh=1").json
 
-    assert set(told) == {column.key for column in SubmissionCounts.__table__.columns} | {"behind"}
+    columns = {column.key for column in SubmissionCounts.__table__.columns}
+    assert set(told) == columns | {"behind", "edit_statistics", "attempt_statistics"}
     assert told["last_event_at"].endswith("Z")
 
 
@@ -353,3 +354,24 @@ def test_what_does_not_exist_cannot_be_recalculated(school, as_, scope):
 
     assert (answer.status_code, answer.json["error"]) == (404, "not_found")
     assert db.session.scalars(select(JobRun)).all() == []
+
+
+@SQLITE
+def test_a_recalculation_tells_a_teacher_nothing_of_other_courses(school, as_, run_jobs):
+    learner, elsewhere = school.learners[0], make_school(0)
+    learner.add_role("learner", elsewhere.course.id)
+    works = [school.submission(), Submission.from_assignment(elsewhere.assignment, learner.id)]
+    store(*(make_event(work) for work in works))
+    run_jobs()
+    with transaction() as session:
+        session.execute(update(SubmissionCounts).values(runs=99))
+        session.execute(update(UserCounts).values(total_submissions=99))
+    asked = {"scope": "submission", "id": works[0].id, "dry_run": True}
+
+    run_id = as_(school.teacher).post("/api/recalculations", json=asked).json["id"]
+    run_jobs()
+
+    told = as_(school.teacher).get(f"/api/recalculations/{run_id}").json
+    assert [(d["table"], d["id"]) for d in told["differences"]] == [("submission_counts", works[0].id)]
+    whole = as_(make_user("Admin", is_admin=True)).get(f"/api/recalculations/{run_id}").json
+    assert {d["table"] for d in whole["differences"]} == {"submission_counts", "user_counts"}

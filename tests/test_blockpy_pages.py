@@ -7,11 +7,12 @@ import re
 import pytest
 
 from models.db import transaction
+from models.report import SUBMISSIONS, Report
 from models.submission import Submission
 from models.user import TEACHING_ASSISTANT, User
 from monitoring import sessions
 from monitoring.repositories import sql_class_repository as classes
-from tests.factories import make_school, make_user, viewer
+from tests.factories import make_event, make_school, make_user, now_ms, store, viewer
 from tests.test_blockpy_auth import Browser
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -39,6 +40,7 @@ class Building:
         self.class_id = row.id
         planned = sessions.new_session(viewer(school.teacher), class_id=row.id, assignment_id=school.assignment.id)
         self.session_id = sessions.move(viewer(school.teacher), planned, "open").id
+        self.report_id = Report.new(SUBMISSIONS, school.teacher.id, school.course.id).id
 
     def browser(self, who):
         """That person's browser, logged in."""
@@ -49,7 +51,8 @@ class Building:
         return browser
 
     def path(self, path):
-        return path.format(assignment=self.school.assignment.id, session=self.session_id)
+        ids = {"assignment": self.school.assignment.id, "course": self.school.course.id}
+        return path.format(**ids, report=self.report_id, session=self.session_id)
 
 
 @pytest.fixture
@@ -63,12 +66,20 @@ PAGES = {
     "/assignments/{assignment}": (302, 200, 200, 200, 200, 404, 404, 200),
     "/assignments/999999": (302, 404, 404, 404, 404, 404, 404, 404),
     "/assignments/99999999999999999999": (404, 404, 404, 404, 404, 404, 404, 404),
+    "/courses/{course}/numbers": (302, 403, 403, 200, 200, 404, 404, 200),
+    "/courses/{course}/numbers?period=week": (302, 403, 403, 200, 200, 404, 404, 200),
+    "/courses/{course}/numbers?period=x": (302, 403, 403, 422, 422, 404, 404, 422),
+    "/courses/999999/numbers": (302, 404, 404, 404, 404, 404, 404, 404),
+    "/reports/{report}": (302, 404, 404, 200, 200, 404, 404, 200),
+    "/reports/999999": (302, 404, 404, 404, 404, 404, 404, 404),
     "/sessions/{session}": (302, 200, 404, 200, 200, 404, 404, 200),
     "/sessions/999999": (302, 404, 404, 404, 404, 404, 404, 404),
     "/admin/": (302, 403, 403, 403, 403, 403, 403, 200),
     "/admin/?q=x&before=5": (302, 403, 403, 403, 403, 403, 403, 200),
     "/admin/?before=x": (302, 403, 403, 403, 403, 403, 403, 422),
     "/admin/recalculations": (302, 403, 403, 403, 403, 403, 403, 200),
+    "/admin/jobs": (302, 403, 403, 403, 403, 403, 403, 200),
+    "/admin/jobs?after=x": (302, 403, 403, 403, 403, 403, 403, 422),
     "/login": (200, 200, 200, 200, 200, 200, 200, 200),
     "/healthz": (200, 200, 200, 200, 200, 200, 200, 200),
     "/readyz": (200, 200, 200, 200, 200, 200, 200, 200),
@@ -115,10 +126,13 @@ def test_no_page_has_a_script_or_a_handler_inside(building):
     seen = [
         (teacher, "/"),
         (teacher, "/sessions/{session}"),
+        (teacher, "/courses/{course}/numbers"),
+        (teacher, "/reports/{report}"),
         (student, "/sessions/{session}"),
         (student, "/assignments/{assignment}"),
         (admin, "/admin/"),
         (admin, "/admin/recalculations"),
+        (admin, "/admin/jobs"),
     ]
 
     for browser, path in seen:
@@ -134,6 +148,7 @@ def test_names_cannot_bring_markup_into_a_page(building):
         session.get(User, building.people["student"].id).name = evil
         session.get(type(building.school.assignment), building.school.assignment.id).name = evil
     Submission.from_assignment(building.school.assignment, building.people["student"].id)
+    late = Report.new(SUBMISSIONS, building.school.teacher.id, building.school.course.id)
 
     pages = [
         building.browser("student").get("/"),
@@ -141,6 +156,8 @@ def test_names_cannot_bring_markup_into_a_page(building):
         building.browser("teacher").get("/"),
         building.browser("teacher").get(building.path("/sessions/{session}")),
         building.browser("admin").get("/admin/"),
+        building.browser("teacher").get(building.path("/courses/{course}/numbers")),
+        building.browser("teacher").get(f"/reports/{late.id}"),
     ]
 
     for page in pages:
@@ -232,3 +249,91 @@ def test_programs_that_want_json_get_it_from_pages_too(building):
     answer = building.browser("nobody").get("/", headers={"Accept": "application/json"})
 
     assert (answer.status_code, answer.json["error"]) == (401, "not_logged_in")
+
+
+# --- a course's numbers ---
+
+
+def numbers(building, query=""):
+    return building.browser("teacher").get(building.path("/courses/{course}/numbers") + query)
+
+
+def test_a_courses_numbers_say_how_old_they_are_and_what_is_not_counted(building, run_jobs):
+    work = building.school.submission()
+    run_jobs()
+    fresh = numbers(building).text
+    store(make_event(work), make_event(work))
+
+    stale = numbers(building).text
+
+    assert fresh.count("everything is counted") == 3
+    assert stale.count("2 events not counted yet") == 3
+    assert re.search(r"as of <time datetime=\"[^\"]+\">\d\d:\d\d:\d\d UTC</time>", stale)
+
+
+@pytest.mark.parametrize("query", ["", "?period=day", "?period=week"])
+def test_a_courses_numbers_are_bars_and_a_table_of_the_same(building, run_jobs, query):
+    work = building.school.submission()
+    start = now_ms() - 100_000
+    store(*(make_event(work, at_ms=start + n * 4000) for n in range(4)))
+    store(make_event(work, "Compile.Error", message="SyntaxError: bad"))
+    run_jobs()
+
+    text = numbers(building, query).text
+
+    assert re.search(r"<title>[^<]+: 4</title>", text)
+    assert re.search(r"<title>[^<]+: 1 syntax, 0 at run time</title>", text)
+    assert re.search(r'<th scope="row"><time[^>]+>[^<]+</time></th><td class="num">4</td><td class="num">1</td>', text)
+    assert 'aria-label="Runs per ' in text
+    assert '<td class="num first" title="of 3 times">4.0 s</td>' in text
+
+
+def test_an_empty_courses_numbers_say_so(building):
+    other = make_school(0)
+    building.people["teacher"] = other.teacher
+
+    text = building.browser("teacher").get(f"/courses/{other.course.id}/numbers").text
+
+    assert "Nothing has happened in this time." in text
+    assert "No report is kept" in text
+    assert text.count(">nothing in this time<") == 4
+
+
+def test_a_report_is_kept_from_the_page_and_taken_along(building, run_jobs):
+    building.school.submission()
+    run_jobs()
+    browser, path = building.browser("teacher"), building.path("/courses/{course}/numbers")
+    token = browser.form_token(path)
+
+    answers = [
+        browser.post(path, data={"csrf_token": token, "report_type": kind})
+        for kind in ("submission_counts", "weekly_activity", "everything", "")
+    ]
+    page = browser.get(path).text
+    links = re.findall(r'href="(/reports/\d+)"', page)
+    files = re.findall(r'href="(/api/reports/\d+\?format=csv)"', page)
+
+    assert [answer.status_code for answer in answers] == [302, 302, 422, 422]
+    assert (len(links), len(files)) == (3, 3)
+    assert building.people["student"].name in browser.get(links[1]).text
+    assert browser.get(links[0]).status_code == 200
+    assert browser.get(files[1]).text.startswith("submission_id,")
+
+
+def test_a_report_is_kept_by_staff_with_a_token_of_the_page_only(building):
+    path = building.path("/courses/{course}/numbers")
+    form = {"report_type": "weekly_activity"}
+
+    without = building.browser("teacher").post(path, data=form)
+    student = building.browser("student")
+    foreign = student.post(path, data={**form, "csrf_token": student.form_token("/")})
+
+    assert (without.status_code, foreign.status_code) == (403, 403)
+
+
+def test_a_teachers_first_page_leads_to_the_numbers_of_his_courses(building):
+    path = building.path("/courses/{course}/numbers")
+
+    assert f'href="{path}"' in building.browser("teacher").get("/").text
+    assert f'href="{path}"' in building.browser("assistant").get("/").text
+    assert f'href="{path}"' not in building.browser("student").get("/").text

@@ -3,13 +3,15 @@
 import pytest
 from sqlalchemy import select
 
+from models.assignment import AssignmentGroup
 from models.db import db, release
+from models.report import SUBMISSIONS, Report
 from models.streams import AnalyticsAccessAudit
 from models.user import Role, User
 from monitoring import sessions
 from monitoring.repositories import sql_class_repository as classes
 from tests.factories import PASSWORD, make_learner, make_school, make_user, viewer
-from workers import counts
+from workers import recalculation
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -38,6 +40,7 @@ SELF = (401, 404, 404, 404, 200, 404, 200)
 ROUTES = {
     ("GET", "/api/assignments/<int:assignment_id>"): (None, MEMBERS),
     ("GET", "/api/assignments/<int:assignment_id>/counts"): (None, STAFF),
+    ("GET", "/api/assignments/<int:assignment_id>/series"): (None, STAFF),
     ("PUT", "/api/assignments/<int:assignment_id>/submissions/me"): (None, (401, 404, 200, 404, 200, 200, 404)),
     ("GET", "/api/classes"): (None, OWN_LIST),
     ("POST", "/api/classes"): ({"name": "C", "student_ids": [], "course_id": "course_id"}, STAFF_MAKE),
@@ -55,10 +58,18 @@ ROUTES = {
         {"role": "teaching_assistant", "user_ids": ["user_id"]},
         STAFF,
     ),
+    ("GET", "/api/courses/<int:course_id>/reports"): (None, STAFF),
+    ("POST", "/api/courses/<int:course_id>/reports"): ({"report_type": "weekly_activity"}, STAFF_MAKE),
+    ("GET", "/api/courses/<int:course_id>/series"): (None, STAFF),
     ("GET", "/api/courses/<int:course_id>/submission_counts"): (None, STAFF),
     ("GET", "/api/courses/<int:course_id>/submissions"): (None, STAFF),
     ("GET", "/api/courses/<int:course_id>/users"): (None, STAFF),
     ("POST", "/api/events"): ({"events": [{}]}, OWN_LIST),
+    ("GET", "/api/groups/<int:group_id>/counts"): (None, ROOM),
+    ("GET", "/api/groups/<int:group_id>/series"): (None, ROOM),
+    ("GET", "/api/jobs"): (None, (401, 403, 403, 403, 403, 403, 200)),
+    ("DELETE", "/api/jobs/<job_id>"): (None, (401, 403, 403, 403, 403, 403, 404)),
+    ("POST", "/api/jobs/<job_id>/retry"): (None, (401, 403, 403, 403, 403, 403, 404)),
     ("GET", "/api/me"): (None, OWN_LIST),
     ("POST", "/api/recalculations"): (
         {"scope": "assignment", "id": "assignment_id"},
@@ -66,6 +77,7 @@ ROUTES = {
     ),
     ("GET", "/api/recalculations/<int:run_id>"): (None, STAFF),
     ("DELETE", "/api/recalculations/<int:run_id>"): (None, (401, 404, 403, 404, 403, 200, 409)),
+    ("GET", "/api/reports/<int:report_id>"): (None, ROOM),
     ("GET", "/api/sessions"): (None, OWN_LIST),
     ("POST", "/api/sessions"): (
         {"class_id": "class_id", "assignment_id": "assignment_id"},
@@ -82,11 +94,13 @@ ROUTES = {
     ("GET", "/api/submissions/<int:submission_id>"): (None, OWNER),
     ("GET", "/api/submissions/<int:submission_id>/counts"): (None, OWNER),
     ("GET", "/api/submissions/<int:submission_id>/events"): (None, OWNER),
+    ("GET", "/api/submissions/<int:submission_id>/series"): (None, OWNER),
     ("POST", "/api/tokens"): ({"email": "a@b", "password": "wrong"}, (401,) * 7),
     ("DELETE", "/api/tokens/current"): (None, (401, 204, 204, 204, 204, 204, 204)),
     ("POST", "/api/users"): ({"items": [{"name": "N", "email": "n@t.x"}]}, (401, 403, 403, 403, 403, 403, 201)),
     ("GET", "/api/users/<int:user_id>"): (None, SELF),
     ("GET", "/api/users/<int:user_id>/counts"): (None, SELF),
+    ("GET", "/api/users/<int:user_id>/series"): (None, SELF),
 }
 
 
@@ -98,13 +112,16 @@ def place(app):
     row = classes.new_class(viewer(school.teacher), name="Class", student_ids=[learner.id])
     planned = sessions.new_session(viewer(school.teacher), class_id=row.id, assignment_id=school.assignment.id)
     opened = sessions.move(viewer(school.teacher), planned, "open")
-    run = counts.request_recalculation(
+    run = recalculation.request_recalculation(
         scope="course", scope_id=school.course.id, dry_run=True, requested_by=school.teacher.id
     )
     ids = {
         "assignment_id": school.assignment.id,
         "class_id": row.id,
         "course_id": school.course.id,
+        "group_id": AssignmentGroup.new(school.course.id, school.teacher.id, "Group").id,
+        "job_id": "no-such-job",
+        "report_id": Report.new(SUBMISSIONS, school.teacher.id, school.course.id).id,
         "run_id": run.id,
         "session_id": opened.id,
         "submission_id": school.submission().id,
