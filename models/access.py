@@ -3,100 +3,23 @@
 What a viewer may not see answers like what does not exist: `NotFound`, whoever asks.
 """
 
-import hashlib
-import secrets
-from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, literal, or_, select
 
 from models import live
-from models.assignment import Assignment
+from models.assignment import Assignment, AssignmentGroup
 from models.course import Course
-from models.db import db, transaction, utcnow
+from models.db import db, release, transaction, utcnow
 from models.errors import NotAllowed, NotFound, NotLoggedIn
 from models.live import ClassModel, SessionModel
+from models.recent import recent
+from models.report import Report
 from models.streams import AnalyticsAccessAudit, JobRun
 from models.submission import Submission
-from models.user import INSTRUCTOR, STAFF, ApiToken, Role, User
+from models.user import INSTRUCTOR, STAFF, Role, User
 
-TOKEN_DAYS = 30
 ONE_LOOK = timedelta(minutes=10)
-
-
-@dataclass(frozen=True)
-class Viewer:
-    """Who asks: an account, as it is now. `via` says how it came: cookie or token."""
-
-    user_id: int
-    name: str
-    email: str
-    is_admin: bool
-    via: str = "cookie"
-    login_key: str = ""
-
-
-def viewer_of(user, *, via, login_key=""):
-    """The viewer that an active account is; None for an account that may not come in."""
-    if user is None or not user.is_active:
-        return None
-    return Viewer(user.id, user.name, user.email, user.is_admin, via, login_key)
-
-
-def viewer_by_token(token):
-    """The viewer that holds a bearer token which has not ended, nor with the password it was made for; or None."""
-    token_hash = _token_hash(token)
-    query = (
-        select(User.id, User.name, User.email, User.is_admin)
-        .join(ApiToken, (ApiToken.user_id == User.id) & (ApiToken.login_version == User.login_version))
-        .where(ApiToken.token_hash == token_hash, ApiToken.expires_at > utcnow(), User.is_active)
-    )
-    user = db.session.execute(query).first()
-    return user and Viewer(*user, via="token", login_key=token_hash)
-
-
-def viewer_by(credentials):
-    """The viewer of what a request or a socket came with: `token`, else the cookie's `_user_id`; or None."""
-    token = credentials.get("token")
-    return viewer_by_token(token) if token else viewer_by_cookie(credentials)
-
-
-def viewer_by_login(user_id, login_version):
-    """The viewer of a cookie that was made for this account and this password, or None."""
-    user = db.session.get(User, user_id)
-    if user is None or user.login_version != login_version:
-        return None
-    return viewer_of(user, via="cookie", login_key=f"{user_id}.{login_version}")
-
-
-def viewer_by_cookie(cookie):
-    """The viewer whom the site's signed cookie names, if his login is still good, or None."""
-    user_id, _, login_version = str(cookie.get("_user_id") or "").partition(".")
-    return viewer_by_login(int(user_id), int(login_version)) if user_id else None
-
-
-def make_token(user_id, *, now):
-    """A new bearer token, told once: (token, expires_at)."""
-    token = secrets.token_urlsafe(32)
-    expires_at = now + timedelta(days=TOKEN_DAYS)
-    with transaction() as session:
-        version = session.scalar(select(User.login_version).where(User.id == user_id))
-        row = ApiToken(token_hash=_token_hash(token), user_id=user_id, login_version=version)
-        row.created_at, row.expires_at = now, expires_at
-        session.add(row)
-    return token, expires_at
-
-
-def end_token(token):
-    """Revoke a token; one that has ended stays so."""
-    with transaction() as session:
-        row = session.get(ApiToken, _token_hash(token))
-        if row is not None:
-            session.delete(row)
-
-
-def _token_hash(token):
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def logged_in(viewer):
@@ -168,6 +91,24 @@ def staffed_course(viewer, course_id):
     return course
 
 
+def staffed_group(viewer, group_id):
+    """A group of assignments of a course that the viewer teaches."""
+    group = db.session.get(AssignmentGroup, group_id)
+    logged_in(viewer)
+    if group is None or not is_staff(viewer, group.course_id):
+        raise NotFound("There is no such group.")
+    return group
+
+
+def staffed_report(viewer, report_id):
+    """A report of a course that the viewer teaches."""
+    report = db.session.get(Report, report_id)
+    logged_in(viewer)
+    if report is None or not is_staff(viewer, report.course_id):
+        raise NotFound("There is no such report.")
+    return report
+
+
 def get_assignment(viewer, assignment_id):
     """An assignment of a course that the viewer is in."""
     assignment = db.session.get(Assignment, assignment_id)
@@ -222,12 +163,30 @@ def own_submission(viewer, submission_id):
 
 
 def loggable_submissions(viewer, submission_ids):
-    """{id: row} of those submissions that the viewer may write events of, in one query; the others are left out."""
+    """{id: row} of those submissions that the viewer may write events of; asked for every event, so a second old."""
+    works = recent(_works).among(submission_ids)
+    courses = {work.course_id for work in works.values() if work.user_id != viewer.user_id}
+    taught = recent(_instructors).among([(viewer.user_id, course_id) for course_id in sorted(courses)])
+    return {
+        i: work
+        for i, work in works.items()
+        if work.user_id == viewer.user_id or viewer.is_admin or (viewer.user_id, work.course_id) in taught
+    }
+
+
+def _works(submission_ids):
     query = select(Submission.id, Submission.user_id, Submission.course_id).where(Submission.id.in_(submission_ids))
-    rows = db.session.execute(query).all()
-    foreign = {row.course_id for row in rows if row.user_id != viewer.user_id}
-    taught = {course_id for course_id in sorted(foreign) if is_instructor(viewer, course_id)}
-    return {row.id: row for row in rows if row.user_id == viewer.user_id or row.course_id in taught}
+    return {row.id: row for row in db.session.execute(query)}
+
+
+def _instructors(places):
+    """{(user_id, course_id): True} of those places where this person is instructor."""
+    query = select(Role.user_id, Role.course_id).where(
+        Role.name == INSTRUCTOR,
+        Role.user_id.in_({user_id for user_id, _ in places}),
+        Role.course_id.in_({course_id for _, course_id in places}),
+    )
+    return {place: True for place in map(tuple, db.session.execute(query)) if place in places}
 
 
 def readable_user(viewer, user_id):
@@ -305,7 +264,7 @@ def expected_students(session_row):
 def get_recalculation(viewer, run_id):
     """A recalculation that the viewer may see: an admin's any, else of a course that he teaches."""
     run = db.session.get(JobRun, run_id)
-    if run is None or run.kind != "recalculation":
+    if run is None or run.kind not in ("recalculation", "verification"):
         raise NotFound("There is no such recalculation.")
     recalculable(viewer, run.scope, run.scope_id)
     return run
@@ -313,16 +272,41 @@ def get_recalculation(viewer, run_id):
 
 def recalculable(viewer, scope, scope_id):
     """Raise unless the viewer may recalculate this scope: an admin any, staff what lies in their own course."""
-    if logged_in(viewer).is_admin:
-        return
-    if scope in ("user", "all"):
+    if not logged_in(viewer).is_admin:
+        staffed_course(viewer, _recalculated_course(viewer, scope, scope_id))
+
+
+def _recalculated_course(viewer, scope, scope_id):
+    if scope in ("user", "all", "sample"):
         raise NotAllowed("Only admins recalculate a user or everything.")
-    course_id = {
+    return {
         "course": lambda: scope_id,
         "assignment": lambda: get_assignment(viewer, scope_id).course_id,
+        "group": lambda: staffed_group(viewer, scope_id).course_id,
         "submission": lambda: get_submission(viewer, scope_id).course_id,
     }[scope]()
-    staffed_course(viewer, course_id)
+
+
+def told_recalculation(viewer, run):
+    """A recalculation as the viewer may see it: staff see no figures of people, nor of their work in other courses.
+
+    It rebuilds all rows of a learner, whatever course they are of.
+    """
+    told = run.as_dict()
+    if not viewer.is_admin:
+        course_id = _recalculated_course(viewer, run.scope, run.scope_id)
+        works = set(db.session.scalars(select(Submission.id).where(Submission.course_id == course_id)))
+        told["differences"] = [found for found in told["differences"] if _lies_in(found, works)]
+    release()
+    return told
+
+
+def _lies_in(found, works):
+    """Whether a difference is of a course with these works: of one of them, or of a row that its learners share."""
+    entity = found["field"].partition(" ")[0] if found["table"] == "counts_daily" else found["table"]
+    if entity in ("submission", "submission_counts"):
+        return found["id"] in works
+    return entity not in ("user", "user_counts")
 
 
 def audit(viewer, what, *, subject_id=None, scope=""):

@@ -6,6 +6,7 @@ import ipaddress
 import re
 import uuid
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from flask import current_app
 
@@ -21,12 +22,14 @@ MOST_MESSAGE_BYTES = 1024 * 1024
 TEXT_FIELDS = ("category", "label", "file_path")
 KEPT_FIELDS = ("version", "assignment_version", "assignment_group_id", "timezone", "part_id")
 HASH_KEY_ID = "k1"
+MOST_REMEMBERED = 4096
 _BROWSERS = (
     ("Edge", r"Edg/(\d+)"),
     ("Firefox", r"Firefox/(\d+)"),
     ("Chrome", r"Chrom(?:e|ium)/(\d+)"),
     ("Safari", r"Version/(\d+).*Safari"),
 )
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PLATFORMS = ("Android", "iPhone", "iPad", "CrOS", "Windows", "Macintosh", "Linux")
 
 
@@ -95,6 +98,8 @@ def event_id_of(fields):
     value = fields.get("event_id")
     if value is None or value == "":
         return None
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return value
     try:
         return str(uuid.UUID(str(value)))
     except ValueError:
@@ -119,10 +124,15 @@ def stamp(environ, viewer):
 
 def hashed_session(login_key):
     """A login session as a keyed hash with the id of its key: nobody can find the session from it."""
-    key = current_app.config["SECRET_KEY"].encode()
-    return f"{HASH_KEY_ID}.{hmac.new(key, login_key.encode(), hashlib.sha256).hexdigest()}"
+    return _keyed_hash(current_app.config["SECRET_KEY"], login_key)
 
 
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _keyed_hash(secret, login_key):
+    return f"{HASH_KEY_ID}.{hmac.new(secret.encode(), login_key.encode(), hashlib.sha256).hexdigest()}"
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
 def coarse_ip(address):
     """The network an address is in: /24 of IPv4, /48 of IPv6; None where it is no address."""
     try:
@@ -133,6 +143,7 @@ def coarse_ip(address):
     return str(network.network_address)
 
 
+@lru_cache(maxsize=MOST_REMEMBERED)
 def coarse_agent(agent):
     """Family, major version and platform of a browser, no more."""
     platform = next((name for name in _PLATFORMS if name in agent), "other")
@@ -148,15 +159,15 @@ def event_from(fields, stamp_):
     event_type = text_field(fields, "event_type", most=MOST_NAME)
     if not event_type:
         raise Invalid("event_type is needed.", field="event_type")
-    properties = {name: text_field(fields, name, most=MOST_NAME) for name in TEXT_FIELDS}
+    properties = {name: text for name in TEXT_FIELDS if (text := text_field(fields, name, most=MOST_NAME))}
     message = text_field(fields, "message")
-    if len(message.encode()) > MOST_MESSAGE_BYTES:
+    if 4 * len(message) > MOST_MESSAGE_BYTES and len(message.encode()) > MOST_MESSAGE_BYTES:
         raise TooLarge("A message may have at most 1 MiB.", field="message")
-    properties |= {name: _kept(fields[name]) for name in KEPT_FIELDS if fields.get(name) not in (None, "")}
+    properties |= {name: _kept(value) for name in KEPT_FIELDS if (value := fields.get(name)) not in (None, "")}
     if flag(fields, "extended"):
         properties["extended"] = True
     event = Event(event_type, 0, event_id_of(fields), client_ms=client_ms(fields), timed=True, **stamp_)
-    event.properties = {name: value for name, value in properties.items() if value != ""}
+    event.properties = properties
     if event_type in SERVER_ONLY:
         event.properties["claimed"] = True
     _keep_message(event, message)

@@ -23,6 +23,7 @@ _EXCEPTION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*:")
 # Every repetition has an end: a text of nothing but "passed" must not cost the square of its length.
 _TEST_PAIR = re.compile(r"passed\D{0,80}?(\d{1,6})\s{0,9}/\s{0,9}(\d{1,6})\s{0,9}test", re.IGNORECASE)
 MOST_SEARCHED = 4000
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 # `Submit` and `Session.Start` are not among them: host pages send them, and they move only dates of one's own work.
@@ -56,6 +57,13 @@ SERVER_ONLY = {
     "role_changed",
     "submission_graded",
     "user_login",
+}
+# Names that became the server's when logs were there already; no client's event has what it tells by them.
+TOLD_BY_SERVER = {
+    "assigned_changed": "assignments",
+    "count_recorded": "what",
+    "report_created": "report_type",
+    "report_viewed": "report_type",
 }
 CLAIMED = "X-Claimed"
 CONSOLE = "evaluations"
@@ -93,7 +101,7 @@ class Event:
 
 def canonical(value):
     """The same bytes for the same value, whatever the order of its keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass")
+    return _CANONICAL.encode(value).encode("utf-8", "surrogatepass")
 
 
 def natural_id(*parts):
@@ -141,7 +149,7 @@ def normalised_name(event_type, properties):
     A syntax error is `Compile.Error`, any other error `Run.Program`; a failed console expression is neither. What a
     client delivers under a name that only the server may use is kept in the log and counts as nothing.
     """
-    if properties.get("claimed"):
+    if properties.get("claimed") or (event_type in TOLD_BY_SERVER and TOLD_BY_SERVER[event_type] not in properties):
         return CLAIMED
     if event_type not in ("Compile.Error", "Run.Program"):
         return event_type

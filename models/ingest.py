@@ -6,6 +6,7 @@ committed, the signal `stored` tells the rest of the house.
 
 import logging
 import threading
+import time
 import uuid
 from collections import deque
 
@@ -23,6 +24,10 @@ __all__ = ["DUPLICATE", "REJECTED", "STORED", "append", "append_one", "init_app"
 log = logging.getLogger(__name__)
 
 MOST_EVENTS = 500
+MOST_LOOKS = 8
+# So many share the cost of a transaction well enough: it begins, and the next ones are parsed meanwhile.
+ENOUGH_EVENTS = 20
+MOST_READY = 100_000
 
 stored = Signal()
 
@@ -33,27 +38,56 @@ class GroupCommit:
     def __init__(self, engine):
         self.engine = engine
         self.waiting = deque()
-        self.writing = threading.Lock()
+        self.lock = threading.Lock()
+        self.has_leader = False
+        self.ready = set()
+        # SQLite writes in this thread and nothing goes on meanwhile: the fewer its commits, the better.
+        self.enough = MOST_EVENTS if engine.dialect.name == "sqlite" else ENOUGH_EVENTS
 
     def submit(self, unit):
-        """Store one unit, together with others; raises its error. Answers what was newly stored by this call."""
-        self.waiting.append(unit)
-        fresh = []
-        with self.writing:
-            while not unit.finished:
-                batch = self._take()
-                try:
-                    fresh += self._write(batch)
-                finally:
-                    _release_waiters(batch)
-        return fresh
+        """Store one unit, together with others. Answers what was newly stored by this call."""
+        if self._lines_up(unit):
+            unit.turn.acquire()
+        return [] if unit.finished else self._lead(unit)
 
-    def _take(self):
-        batch, size = [], 0
-        while self.waiting and (not batch or size + len(self.waiting[0].events) <= MOST_EVENTS):
-            batch.append(self.waiting.popleft())
-            size += len(batch[-1].events)
-        return batch
+    def _lines_up(self, unit):
+        """Whether somebody else leads: then the unit waits for its turn, as finished or as the next leader."""
+        with self.lock:
+            if self.has_leader:
+                self.waiting.append(unit)
+                return True
+            self.has_leader = True
+            return False
+
+    def _lead(self, unit):
+        batch = [unit]
+        try:
+            self._gather(batch)
+            return self._write(batch)
+        finally:
+            _release_waiters(batch)
+            self.hand_over()
+
+    def _gather(self, batch):
+        """Whoever is ready at this moment shares the transaction: look again as long as a few more come."""
+        size = len(batch[0].events)
+        for _ in range(MOST_LOOKS):
+            if size < self.enough:
+                time.sleep(0)
+            before = size
+            while self.waiting and size + len(self.waiting[0].events) <= MOST_EVENTS:
+                batch.append(self.waiting.popleft())
+                size += len(batch[-1].events)
+            if size == before:
+                return
+
+    def hand_over(self):
+        """The first of those who wait leads from now on."""
+        with self.lock:
+            if self.waiting:
+                self.waiting.popleft().turn.release()
+            else:
+                self.has_leader = False
 
     def _write(self, batch):
         """One transaction for the batch. One caller's fault must not cost the others their events."""
@@ -74,17 +108,24 @@ class GroupCommit:
             with Session(self.engine) as session:
                 try:
                     begin_writing(session)
-                    fresh = store(session, alive)
+                    fresh = store(session, alive, ready=self.ready)
                     session.commit()
                 except KeyTaken:
+                    self.ready.clear()
                     continue
                 except UnitRefused as refused:
                     refused.unit.refuse(refused.error)
                     continue
-            for unit in alive:
-                unit.finished = True
+            self._finish(alive)
             return fresh
         return []
+
+    def _finish(self, units):
+        if len(self.ready) > MOST_READY:
+            self.ready.clear()
+        for unit in units:
+            unit.finished = True
+            self.ready.update(event.user_id for event in unit.events)
 
 
 def _release_waiters(batch):
@@ -92,6 +133,7 @@ def _release_waiters(batch):
     for unit in batch:
         if not unit.finished:
             unit.refuse(Unavailable("The event could not be stored now; send it again."))
+        unit.turn.release()
 
 
 def init_app(app):
@@ -114,11 +156,14 @@ def append(events, *, write=None):
     for event in events:
         event.event_id = event.event_id or str(uuid.uuid4())
     unit = Unit(events, write)
-    if in_transaction():
+    has_session = db.session.registry.has
+    if has_session() and in_transaction():
         return _join(unit)
-    release()
+    if has_session():
+        release()
     fresh = current_app.extensions["ingest"].submit(unit)
-    release()  # others' `write` ran here: what one of them read by mistake must not be this caller's picture
+    if has_session():
+        release()  # others' `write` ran here: what one of them read by mistake must not be this caller's picture
     if fresh:
         _tell(fresh)
     if unit.error:

@@ -1,27 +1,29 @@
 """How events get into the log inside one transaction: steps 1 to 6 of domain 6, without the commit."""
 
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
-from sqlalchemy import column, insert, select, table, tuple_, update
+from sqlalchemy import String, Text, column, select, table, tuple_
 
+from models import statements
 from models.analytics_events import StudyEvent
-from models.db import from_ms, insert_for, insert_missing, to_ms
+from models.db import EPOCH, insert_missing, to_ms
 from models.db import utcnow as clock
 from models.errors import AppError, Invalid
 from models.events import code_state_id
-from models.streams import EventKey, ProjectionHead, UserStream
+from models.streams import ProjectionHead, UserStream
 
 STORED, DUPLICATE, REJECTED = "stored", "duplicate", "rejected"
 DEAD_CLOCK = timedelta(days=7)
 PROJECTIONS = ("counts",)
 
-# submission.py and its code states stand on this module, so it knows their tables by name only.
-SUBMISSIONS = table("submissions", column("id"), column("user_id"), column("assignment_id"), column("course_id"))
-CODE_STATES = table("code_states", column("id"), column("code"))
+# submission.py and its code states stand on this module, so it knows their table by name only.
+CODE_STATES = table("code_states", column("id", String), column("code", Text))
 
 
-@dataclass
+@dataclass(slots=True)
 class Answer:
     """What became of one event: `status` stored, duplicate or rejected; its place where it has one."""
 
@@ -54,6 +56,8 @@ class Unit:
         self.followers = []
         self.error = None
         self.finished = False
+        self.turn = threading.Lock()
+        self.turn.acquire()
 
     def refuse(self, error):
         """End with an error that its caller will raise."""
@@ -71,34 +75,58 @@ class UnitRefused(Exception):
 
 
 class KeyTaken(Exception):
-    """A batch of other learners used an id between the look and the insert: begin again, now the look finds it."""
+    """A batch of other learners used an id between the look and the insert: begin again, now the look finds it.
+
+    So it is where a stream that was there is gone.
+    """
 
 
-def store(session, units):
-    """Store these units' events; answers the rows of the new ones. Raises `UnitRefused` or `KeyTaken`: begin again."""
-    streams = lock_streams(session, {event.user_id for unit in units for event in unit.events})
+def store(session, units, *, ready=frozenset()):
+    """Store these units' events; answers the rows of the new ones. Raises `UnitRefused` or `KeyTaken`: begin again.
+
+    Whose streams are known to be there stands in `ready`.
+    """
+    streams = lock_streams(session, {event.user_id for unit in units for event in unit.events}, ready=ready)
     rows = _store_round(session, units, streams)
     followers = [Unit(unit.followers, None, caused_by=unit) for unit in units if unit.followers]
     if followers:
         rows += _store_round(session, followers, streams)
-    _advance(session, streams, rows)
     return rows
 
 
 def _store_round(session, units, streams):
     new = _sort_out(session, units, streams)
-    _claim_keys(session, new)
+    keys = _keys(new)
+    writing = [unit for unit in units if unit.write and unit.answers[0].status == STORED]
+    if writing and not statements.claim_keys(session, keys):
+        raise KeyTaken
     for unit in units:
-        unit.followers = []
-        if unit.write and unit.answers[0].status == STORED:
-            unit.followers = _run_write(session, unit)
+        unit.followers = _run_write(session, unit) if unit in writing else []
     rows = _rows(session, new, streams)
-    _insert_events(session, rows, new)
+    if rows:
+        _write_rows(session, [] if writing else keys, rows, new, streams)
     _place_repeats(units)
     return rows
 
 
-@dataclass
+def _keys(new):
+    """Step 4's rows, by ascending id."""
+    found = [(n.event.event_id, n.event.user_id, n.answer.user_seq, n.content_hash) for n in new]
+    return [dict(zip(statements.KEY_KINDS, key, strict=True)) for key in sorted(found)]
+
+
+def _write_rows(session, keys, rows, new, streams):
+    """Steps 4 to 6: what is not there yet of the keys, the events, and the new ends of their streams."""
+    moved = sorted({row["user_id"] for row in rows})
+    ends = [{"user_id": u, "last_seq": streams[u].last_seq, "last_at": streams[u].last_at} for u in moved]
+    log_ids = statements.write_events(session, keys, rows, ends)
+    if log_ids is None:
+        raise KeyTaken
+    for n, row, log_id in zip(new, rows, log_ids, strict=True):
+        n.answer.log_id = row["id"] = log_id
+
+
+@dataclass(slots=True)
 class Tail:
     """The end of a locked stream, as this transaction moves it on."""
 
@@ -106,9 +134,17 @@ class Tail:
     last_at: object
 
 
-def lock_streams(session, user_ids):
+def lock_streams(session, user_ids, *, ready=frozenset()):
     """Lock the streams of these learners, ascending, inserting what is missing first; answers {user_id: Tail}."""
     user_ids = sorted(user_ids)
+    _insert_streams(session, [user_id for user_id in user_ids if user_id not in ready])
+    locked = statements.locked_streams(session, user_ids)
+    if len(locked) < len(user_ids):
+        raise KeyTaken
+    return {user_id: Tail(last_seq, last_at) for user_id, last_seq, last_at in locked}
+
+
+def _insert_streams(session, user_ids):
     insert_missing(session, UserStream.__table__, [{"user_id": u, "last_seq": 0} for u in user_ids], keys=["user_id"])
     heads = [
         {"projection": name, "user_id": u, "folded_seq": 0, "calculation_version": 1}
@@ -116,13 +152,9 @@ def lock_streams(session, user_ids):
         for u in user_ids
     ]
     insert_missing(session, ProjectionHead.__table__, heads, keys=["projection", "user_id"])
-    query = select(UserStream.user_id, UserStream.last_seq, UserStream.last_at)
-    query = query.where(UserStream.user_id.in_(user_ids)).order_by(UserStream.user_id)
-    locked = session.execute(query.with_for_update(key_share=True))
-    return {stream.user_id: Tail(stream.last_seq, stream.last_at) for stream in locked}
 
 
-@dataclass
+@dataclass(slots=True)
 class _New:
     """An event that is not in the log yet, with its number and the answer that its caller will get."""
 
@@ -151,8 +183,7 @@ def _sort_out(session, units, streams):
 
 
 def _known_keys(session, event_ids):
-    query = select(EventKey.event_id, EventKey.user_id, EventKey.user_seq, EventKey.content_hash)
-    return {key.event_id: key for key in session.execute(query.where(EventKey.event_id.in_(sorted(event_ids))))}
+    return {key.event_id: key for key in statements.known_keys(session, sorted(event_ids))}
 
 
 def _known_answer(event, content_hash, known, first):
@@ -192,25 +223,6 @@ def _find_log_ids(session, answers):
         answer.log_id = ids[answer.user_id, answer.user_seq]
 
 
-def _claim_keys(session, new):
-    """Step 4: ascending ids; fewer rows than sent means that somebody else has one of them now."""
-    if not new:
-        return
-    rows = [
-        {
-            "event_id": n.event.event_id,
-            "user_id": n.event.user_id,
-            "user_seq": n.answer.user_seq,
-            "content_hash": n.content_hash,
-        }
-        for n in sorted(new, key=lambda n: n.event.event_id)
-    ]
-    statement = insert_for(session, EventKey.__table__).on_conflict_do_nothing(index_elements=["event_id"])
-    claimed = session.execute(statement.returning(EventKey.event_id), rows).all()
-    if len(claimed) != len(rows):
-        raise KeyTaken
-
-
 def _run_write(session, unit):
     try:
         followers = unit.write(session)
@@ -236,9 +248,7 @@ def _rows(session, new, streams):
 def _submission_places(session, new):
     """{submission_id: its row}: assignment and course are the submission's, never the client's."""
     ids = sorted({n.event.submission_id for n in new if n.event.submission_id is not None})
-    if not ids:
-        return {}
-    return {row.id: row for row in session.execute(select(SUBMISSIONS).where(SUBMISSIONS.c.id.in_(ids)))}
+    return {row.id: row for row in statements.places(session, ids)} if ids else {}
 
 
 def _keep_code(session, new):
@@ -276,28 +286,15 @@ def _row(n, created_at, places):
     }
 
 
+# A batch arrives at one moment.
+_arrival_ms = lru_cache(maxsize=64)(to_ms)
+
+
 def occurred_at(event, created_at):
     """When it happened: the client's clock, the arrival where that is dead, None where no client timed it."""
     if not event.timed:
         return None
-    if event.client_ms is None or not 0 <= event.client_ms <= to_ms(created_at):
+    if event.client_ms is None or not 0 <= event.client_ms <= _arrival_ms(created_at):
         return created_at
-    moment = from_ms(event.client_ms)
+    moment = EPOCH + timedelta(milliseconds=event.client_ms)
     return moment if created_at - moment <= DEAD_CLOCK else created_at
-
-
-def _insert_events(session, rows, new):
-    if not rows:
-        return
-    statement = insert(StudyEvent.__table__).returning(StudyEvent.id, sort_by_parameter_order=True)
-    ids = session.scalars(statement, rows).all()
-    for n, row, log_id in zip(new, rows, ids, strict=True):
-        n.answer.log_id = row["id"] = log_id
-
-
-def _advance(session, streams, rows):
-    """Step 6: each stream ends at its newest event."""
-    moved = sorted({row["user_id"] for row in rows})
-    if moved:
-        ends = [{"user_id": u, "last_seq": streams[u].last_seq, "last_at": streams[u].last_at} for u in moved]
-        session.execute(update(UserStream), ends)

@@ -11,6 +11,7 @@ import orjson
 import redis
 
 from monitoring import NAMESPACE, database_number, memory, rooms, sockets
+from monitoring.errands import later
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def activity(app, events):
     _news(user_ids=sorted({event["user_id"] for event in events}))
 
 
-def counts_changed(changed):
+def counts_changed(app, changed):
     """After a fold: the rows of the learners whose counts moved."""
     _news(user_ids=sorted({item.user_id for item in changed}))
 
@@ -92,14 +93,28 @@ def participants_changed(session_id, user_ids):
 
 def _news(user_ids=None, session_id=None):
     rooms().mark(user_ids, session_id)
+    later(_publish, (user_ids, session_id))
+
+
+def _publish(news):
+    """Tell the other processes: one message for each session, and one for whatever sessions these people are in."""
     if rooms().blind:
-        # Redis is known to be away: who waits for an acknowledgement must not wait for its timeout too.
         return
-    told = {"from": rooms().process_id, "user_ids": user_ids, "session_id": session_id}
     try:
-        memory().publish(news_channel(), orjson.dumps(told))
+        for session_id, user_ids in _merged(news).items():
+            told = {"from": rooms().process_id, "user_ids": user_ids, "session_id": session_id}
+            memory().publish(news_channel(), orjson.dumps(told))
     except redis.RedisError as error:
         log.warning("news were not published, the rooms will look by themselves: %s", error)
+
+
+def _merged(news):
+    """{session_id: whom to look at}; None means all of them."""
+    merged = {}
+    for user_ids, session_id in news:
+        known = merged.get(session_id, [])
+        merged[session_id] = None if None in (user_ids, known) else sorted({*known, *user_ids})
+    return merged
 
 
 def listen(app):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import redis
 
-from models import access
+from models import access, viewers
 from models.db import db, iso, release, utcnow
 from models.live import SessionModel
 from monitoring import broadcast, presence, rooms, rows
@@ -259,7 +259,7 @@ class Rooms:
         """A right that was withdrawn ends the watching it gave, whatever was true when it began."""
         release()
         for sid, watcher in list(room.watchers.items()):
-            viewer = access.viewer_by(watcher.credentials)
+            viewer = viewers.viewer_by(watcher.credentials)
             if viewer is None or not access.may_watch(viewer, room.session_id):
                 self.unwatch(sid, room.session_id)
                 broadcast.closed("You may not watch this session any more.", to=sid)

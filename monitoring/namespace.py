@@ -7,7 +7,7 @@ from flask import request, session
 from flask_socketio import ConnectionRefusedError, Namespace, join_room, leave_room
 from pydantic import BaseModel, ValidationError
 
-from models import access, delivery
+from models import access, delivery, viewers
 from models.errors import AppError, Invalid, Unavailable
 from monitoring import broadcast, presence, rooms, sessions
 from monitoring.broadcast import ADMINS, students_room, watchers_room
@@ -80,7 +80,7 @@ class Monitor(Namespace):
 
     def _viewer(self, *, required=True):
         """Who is behind this socket, as it is true now."""
-        viewer = access.viewer_by(_credentials())
+        viewer = viewers.viewer_by(_credentials())
         return access.logged_in(viewer) if required else viewer
 
     def on_disconnect(self, reason=None):

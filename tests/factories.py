@@ -5,7 +5,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from models import access, ingest
+from models import ingest, viewers
 from models.assignment import Assignment
 from models.course import Course
 from models.db import transaction, utcnow
@@ -36,12 +36,12 @@ def make_learner(course, name="Learner"):
 
 def make_token(user):
     """A bearer token of a user."""
-    return access.make_token(user.id, now=utcnow())[0]
+    return viewers.make_token(user.id, now=utcnow())[0]
 
 
 def viewer(user):
     """The viewer that a user is."""
-    return access.viewer_of(user, via="test")
+    return viewers.viewer_of(user, via="test")
 
 
 @dataclass

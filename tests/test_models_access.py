@@ -1,18 +1,21 @@
 """Who sees what: one table of people and things, what is not visible answers like what does not exist."""
 
+import time
+import uuid
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from models import access, live
+from models import access, live, viewers
 from models.course import Course
 from models.db import db, release, transaction, utcnow
 from models.errors import AppError, NotAllowed, NotFound, NotLoggedIn
 from models.live import ClassModel, SessionModel
+from models.recent import MOST, REFRESH_SECONDS, Recent
 from models.streams import AnalyticsAccessAudit, JobRun
 from models.user import INSTRUCTOR, LEARNER, TEACHING_ASSISTANT, ApiToken, User
-from tests.factories import make_user, viewer
+from tests.factories import Caller, make_user, payload, viewer
 
 PEOPLE = ("nobody", "outsider", "other_teacher", "class_teacher", "learner", "owner", "assistant", "teacher", "admin")
 SEES, HIDDEN, FORBIDDEN, LOGIN = "sees", NotFound, NotAllowed, NotLoggedIn
@@ -260,53 +263,53 @@ def test_a_look_at_another_persons_data_is_written_down_and_one_at_ones_own_is_n
 
 
 def test_a_token_opens_until_it_is_ended_and_stands_nowhere_in_the_database(school):
-    token, expires_at = access.make_token(school.teacher.id, now=utcnow())
-    opened = access.viewer_by_token(token)
+    token, expires_at = viewers.make_token(school.teacher.id, now=utcnow())
+    opened = viewers.viewer_by_token(token)
     kept = db.session.scalars(select(ApiToken.token_hash)).all()
 
-    access.end_token(token)
-    access.end_token(token)
+    viewers.end_token(token)
+    viewers.end_token(token)
 
     assert (opened.user_id, opened.via) == (school.teacher.id, "token")
     assert token not in str(kept)
-    assert expires_at > utcnow() + timedelta(days=access.TOKEN_DAYS - 1)
-    assert access.viewer_by_token(token) is None
+    assert expires_at > utcnow() + timedelta(days=viewers.TOKEN_DAYS - 1)
+    assert viewers.viewer_by_token(token) is None
 
 
 def test_a_token_that_is_over_or_wrong_opens_nothing(school):
-    over, _ = access.make_token(school.teacher.id, now=utcnow() - timedelta(days=access.TOKEN_DAYS, seconds=1))
+    over, _ = viewers.make_token(school.teacher.id, now=utcnow() - timedelta(days=viewers.TOKEN_DAYS, seconds=1))
 
-    found = [access.viewer_by_token(token) for token in (over, "", "guess", "\ud800")]
+    found = [viewers.viewer_by_token(token) for token in (over, "", "guess", "\ud800")]
 
     assert found == [None] * 4
 
 
 def test_an_account_that_was_closed_opens_nothing(school):
-    token, _ = access.make_token(school.teacher.id, now=utcnow())
+    token, _ = viewers.make_token(school.teacher.id, now=utcnow())
     with transaction() as session:
         session.get(User, school.teacher.id).is_active = False
 
     release()
     closed = db.session.get(User, school.teacher.id)
 
-    assert access.viewer_by_token(token) is None
-    assert access.viewer_by_login(closed.id, closed.login_version) is None
-    assert access.viewer_of(closed, via="cookie") is None
+    assert viewers.viewer_by_token(token) is None
+    assert viewers.viewer_by_login(closed.id, closed.login_version) is None
+    assert viewers.viewer_of(closed, via="cookie") is None
 
 
 def test_a_login_ends_with_its_password(school):
     version = school.teacher.login_version
-    before = access.viewer_by_login(school.teacher.id, version)
+    before = viewers.viewer_by_login(school.teacher.id, version)
     with transaction() as session:
         session.get(User, school.teacher.id).set_password("quite another one")
 
     release()
 
     assert before.user_id == school.teacher.id
-    assert access.viewer_by_login(school.teacher.id, version) is None
-    assert access.viewer_by_login(school.teacher.id, version + 1).user_id == school.teacher.id
-    assert access.viewer_by_login(10**6, 0) is None
-    assert access.viewer_by_cookie({}) is None
+    assert viewers.viewer_by_login(school.teacher.id, version) is None
+    assert viewers.viewer_by_login(school.teacher.id, version + 1).user_id == school.teacher.id
+    assert viewers.viewer_by_login(10**6, 0) is None
+    assert viewers.viewer_by_cookie({}) is None
 
 
 def test_reading_writes_nothing(house):
@@ -316,3 +319,114 @@ def test_reading_writes_nothing(house):
     access.get_submission(house.viewers["teacher"], house.submission.id)
 
     assert db.session.scalar(select(func.count()).select_from(AnalyticsAccessAudit)) == before
+
+
+# --- what is remembered for a second ---
+
+WITHIN_SECONDS = 2.0
+
+
+def elsewhere(statement, **values):
+    """What another process commits: nobody here hears of it."""
+    with db.engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def log(caller, work):
+    """Whether an event is taken."""
+    answer = caller.post("/blockpy/log_event", data=payload(work, event_id=str(uuid.uuid4())))
+    return answer.status_code == 200 and answer.json["success"]
+
+
+def seconds_until_refused(caller, work):
+    """How long events are taken still, while they come one after the other."""
+    began = time.monotonic()
+    while log(caller, work):
+        if time.monotonic() - began > 2 * WITHIN_SECONDS:
+            break
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+WITHDRAWALS = {
+    "a token that was revoked": "DELETE FROM api_tokens WHERE user_id = :user_id",
+    "a password that was changed": "UPDATE users SET login_version = login_version + 1 WHERE id = :user_id",
+    "an account that was closed": "UPDATE users SET is_active = false WHERE id = :user_id",
+    "a role that was taken": "DELETE FROM roles WHERE user_id = :user_id",
+}
+
+
+@pytest.mark.parametrize("why", WITHDRAWALS)
+def test_what_another_process_withdraws_stops_counting_within_two_seconds(school, as_, why):
+    work, teacher = school.submission(), as_(school.teacher)
+    assert log(teacher, work)
+
+    elsewhere(WITHDRAWALS[why], user_id=school.teacher.id)
+
+    assert seconds_until_refused(teacher, work) < WITHIN_SECONDS
+
+
+def test_a_cookie_ends_within_two_seconds_of_a_password_that_another_process_changed(app, school):
+    work, owner = school.submission(), school.learners[0]
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = f"{owner.id}.{owner.login_version}"
+    caller = Caller(client, None)
+    caller.headers = {"X-Requested-With": "XMLHttpRequest"}
+    assert log(caller, work)
+
+    elsewhere("UPDATE users SET login_version = login_version + 1 WHERE id = :user_id", user_id=owner.id)
+
+    assert seconds_until_refused(caller, work) < WITHIN_SECONDS
+
+
+def test_what_this_process_withdraws_stops_counting_at_once(school, as_):
+    work, teacher = school.submission(), as_(school.teacher)
+    learner = as_(school.learners[0])
+    assert log(teacher, work)
+    assert log(learner, work)
+
+    school.teacher.update_roles(set(), school.course.id)
+    viewers.end_token(learner.headers["Authorization"].split()[1])
+
+    assert not log(teacher, work)
+    assert not log(learner, work)
+
+
+def test_a_refusal_is_not_remembered(school, as_):
+    work, other = school.submission(), as_(school.learners[1])
+    assert not log(other, work)
+
+    elsewhere("UPDATE submissions SET user_id = :user_id WHERE id = :id", user_id=school.learners[1].id, id=work.id)
+    elsewhere("UPDATE users SET is_active = false WHERE id = :id", id=school.teacher.id)
+    refused_again = log(as_(school.teacher), work)
+    elsewhere("UPDATE users SET is_active = true WHERE id = :id", id=school.teacher.id)
+
+    assert not refused_again
+    assert log(as_(school.teacher), work)
+
+
+def test_what_is_in_use_is_read_again_together_and_what_is_not_is_forgotten():
+    asked = []
+
+    def read(keys):
+        asked.append(sorted(keys))
+        return {key: key for key in keys if key != "refused"}
+
+    known = Recent(read)
+    known.among(["a", "b", "idle", "refused"])
+    known.among(["a", "b"])
+    time.sleep(REFRESH_SECONDS + 0.1)
+    known.among(["a"])
+
+    assert asked == [["a", "b", "idle", "refused"], ["a", "b"]]
+    assert set(known.kept) == {"a", "b"}
+
+
+def test_what_is_remembered_has_a_limit():
+    known = Recent(lambda keys: dict.fromkeys(keys, True))
+
+    for start in range(0, 3 * MOST, 1000):
+        known.among(range(start, start + 1000))
+
+    assert len(known.kept) <= MOST

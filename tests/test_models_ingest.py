@@ -63,11 +63,12 @@ def share_a_batch(app, units):
             db.session.remove()
 
     threads = [threading.Thread(target=deliver, args=(i, *unit), daemon=True) for i, unit in enumerate(units)]
-    with group.writing:
-        for number, thread in enumerate(threads, 1):
-            thread.start()
-            while len(group.waiting) < number:
-                time.sleep(0.001)
+    group.has_leader = True
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        while len(group.waiting) < number:
+            time.sleep(0.001)
+    group.hand_over()
     for thread in threads:
         thread.join(timeout=30)
     assert not any(thread.is_alive() for thread in threads)

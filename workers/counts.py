@@ -13,6 +13,7 @@ from models.course import Course
 from models.db import db, release, transaction, utcnow
 from models.streams import DONE, JobRun, ProjectionHead
 from monitoring import rooms
+from monitoring.errands import later
 from workers import failures, queue
 from workers.recalculation import FIRST_DIFFERENCES, VERIFICATION
 
@@ -55,7 +56,12 @@ def _fold_batch(broken):
 
 def follow_assignments(app, events):
     """After the commit: what was made for a course becomes assigned to its learners. A sweep does it too."""
-    if rooms().blind or not any(event["event_type"] in ASSIGNS for event in events):
+    if any(event["event_type"] in ASSIGNS for event in events):
+        later(_ask_for_assigned)
+
+
+def _ask_for_assigned(_items):
+    if rooms().blind:
         return
     try:
         queue.enqueue_once(queue.UPKEEP, ASSIGNED_JOB)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from models import access
+from models import viewers
 from models.assignment import Assignment, AssignmentGroup
 from models.course import Course
 from models.db import db, transaction
@@ -107,7 +107,7 @@ def _make_school():
 
 
 def _make_session(teacher_id, student_ids, place):
-    teacher = access.viewer_of(db.session.get(User, teacher_id), via="demo")
+    teacher = viewers.viewer_of(db.session.get(User, teacher_id), via="demo")
     group = classes.new_class(teacher, name=CLASS, student_ids=student_ids, course_id=place["course_id"])
     class_id = group.id
     live_session = sessions.new_session(teacher, class_id=class_id, assignment_id=place["assignment_id"])

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from models import access, live
+from models import live, viewers
 from models.db import db, iso, release, utcnow
 from models.errors import Conflict
 from models.live import SessionModel
@@ -62,6 +62,6 @@ def close_overdue():
 def _close(row, now):
     """What somebody else has closed at this moment is closed."""
     try:
-        sessions.move(access.Viewer(row.created_by, "", "", False, via="job"), row, "complete", now=now)
+        sessions.move(viewers.Viewer(row.created_by, "", "", False, via="job"), row, "complete", now=now)
     except Conflict as conflict:
         log.info("session_id=%s was not closed by its time limit: %s", row.id, conflict)

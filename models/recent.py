@@ -1,0 +1,82 @@
+"""What was true a moment ago: what every event asks for, kept for at most a second in this process.
+
+A right that is withdrawn stops counting at once in the process that withdraws it, since every committed
+`transaction()` empties this, and within the second in all others. What is refused is asked for again each time.
+"""
+
+import time
+
+from flask import current_app
+from sqlalchemy import event
+
+from models.db import db
+
+SECONDS = 1.0
+REFRESH_SECONDS = 0.5
+MOST = 10_000
+
+
+class _Kept:
+    def __init__(self, answer, read_at):
+        self.answer = answer
+        self.read_at = read_at
+        self.wanted = False
+
+
+class Recent:
+    """Answers by key. `read(keys)` answers many at once, and leaves out what is refused.
+
+    What is in use is read again together: two queries a second, however many people work.
+    """
+
+    def __init__(self, read):
+        self.read = read
+        self.kept = {}
+        self.refreshed_at = 0.0
+
+    def among(self, keys):
+        """{key: answer} of these keys, without those that are refused."""
+        now, found, missing = time.monotonic(), {}, []
+        for key in keys:
+            one = self.kept.get(key)
+            if one is None or now - one.read_at > SECONDS:
+                missing.append(key)
+            else:
+                one.wanted = True
+                found[key] = one.answer
+        if missing or now - self.refreshed_at > REFRESH_SECONDS:
+            found |= self._read(missing, now)
+        return {key: found[key] for key in keys if key in found}
+
+    def _read(self, missing, now):
+        kept = self.kept
+        if now - self.refreshed_at > REFRESH_SECONDS:
+            # Whoever comes while this is read goes on with what is known, and does not read it too.
+            self.refreshed_at = now
+            missing = missing + [key for key, one in kept.items() if one.wanted and key not in missing]
+            self.kept = kept = {key: one for key, one in kept.items() if one.wanted}
+        fresh = self.read(missing) if missing else {}
+        if len(kept) + len(fresh) > MOST:
+            kept.clear()
+        for key in missing:
+            kept.pop(key, None)
+        # Where it was emptied meanwhile, this goes into what nobody looks at any more.
+        kept.update({key: _Kept(answer, now) for key, answer in fresh.items()})
+        return fresh
+
+    def forget(self):
+        """Everything is asked for again."""
+        self.kept = {}
+
+
+def recent(read):
+    """What the current application knows of what `read` answers."""
+    known = current_app.extensions.setdefault("recent", {})
+    return known.get(read) or known.setdefault(read, Recent(read))
+
+
+@event.listens_for(db.session, "after_commit")
+def _forget(session):
+    if session.info.get("writing"):
+        for one in list(current_app.extensions.get("recent", {}).values()):
+            one.forget()
