@@ -51,14 +51,19 @@ PAGE = 500
 def application_on(database):
     """An application on an empty, migrated database of its own: `sqlite`, or `postgresql` at BENCHMARK_DATABASE_URL."""
     with _database(database) as url:
-        settings = {"DATABASE_URL": url, "SECRET_KEY": "only for benchmarks", "MESSAGE_QUEUE": False}
-        settings |= {"REDIS_URL": os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"), "LOG_LEVEL": "WARNING"}
-        made = application.create_app(settings)
+        made = application_at(url)
         with made.app_context():
             flask_migrate.upgrade()
             yield made
             db.session.remove()
             db.engine.dispose()
+
+
+def application_at(url):
+    """An application on the database at a URL."""
+    settings = {"DATABASE_URL": url, "SECRET_KEY": "only for benchmarks", "MESSAGE_QUEUE": False}
+    settings |= {"REDIS_URL": os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"), "LOG_LEVEL": "ERROR"}
+    return application.create_app(settings)
 
 
 @contextlib.contextmanager

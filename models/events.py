@@ -120,6 +120,8 @@ def code_state_id(code):
 
 def storable(text):
     """The text with what no database takes (NUL, half a surrogate pair) replaced by U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text
     return _UNSTORABLE.sub("\ufffd", text)
 
 

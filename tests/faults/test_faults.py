@@ -11,6 +11,8 @@ from tests.faults.load import Writer, check_written, query, until_written, writi
 from tests.faults.managing import managed
 
 pytest_plugins = ("tests.houses",)
+# A client whose server is killed leaves its socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 RECOVER_SECONDS = 5
 LEASE_SECONDS = 15

@@ -20,6 +20,8 @@ from tests.postgres_server import PostgresServer
 from tests.processes import kill_tree
 
 pytest_plugins = ("tests.houses",)
+# A client whose server is killed leaves its socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 SEED = int(os.environ.get("TEST_FAULT_SEED", random.SystemRandom().randrange(10**6)))
 # phase: the longest time that it goes on before the kill
