@@ -11,6 +11,7 @@ import pytest
 import redis as redis_library
 import sqlalchemy
 from sqlalchemy.engine import make_url
+from xdist.scheduler import LoadFileScheduling
 
 import app as application
 from models.db import db
@@ -32,6 +33,19 @@ def pytest_configure(config):
     missing = [words for name, words in NEEDED.items() if not os.environ.get(name)]
     if missing:
         raise pytest.UsageError(f"The tests need {', '.join(missing)}: start them by bin/test, which brings all of it.")
+
+
+class _ByFile(LoadFileScheduling):
+    """A file's tests stay together; so do all that kill, since two such houses at once leave no time to either."""
+
+    def _split_scope(self, nodeid):
+        path = super()._split_scope(nodeid)
+        return "tests/faults" if path.startswith("tests/faults/") else path
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """With several test processes, which of them gets what."""
+    return _ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
