@@ -465,22 +465,22 @@ EMPTY |= Gaps().columns("edit") | Gaps().columns("attempt")
 
 
 def folded_moves(events, sizes):
-    """The shared rows after folding in this order, moved once for each batch."""
+    """All rows after folding in this order, summed up once for each batch."""
     states, found, sizes = {}, {}, iter([*sizes, len(events) + 1])
     left = next(sizes)
     total = Moves()
     for event in [*events, None]:
         if event is not None:
-            counts.step(states.setdefault(event.user_id, counts.Learner(event.user_id)), event)
+            counts.step(states.setdefault(event.user_id, counts.Learner(event.user_id, moves=total)), event)
             left -= 1
         if event is None or left <= 0:
             for state in states.values():
-                total.join(state.moves)
-                state.moves = Moves()
+                counts.settle(state)
             left = next(sizes, len(events) + 1)
     for place, differences in total.rows.items():
         found[place] = moved(EMPTY, differences)
-    return found, total.days, {user_id: (state.works, state.days) for user_id, state in states.items()}
+    people = [states[user_id] for user_id in sorted(states)]
+    return found, total.days, rows.own_rows(people), [state.days for state in people]
 
 
 @given(st.lists(STEPS, max_size=30), st.randoms(use_true_random=False), st.lists(st.integers(1, 5), max_size=8))

@@ -36,13 +36,6 @@ class Moves:
         """Add to one number of one entity's day."""
         add_to_day(self.days, (entity, key, moment_ms // DAY_MS, metric), number)
 
-    def join(self, other):
-        """Take in what another learner's events have moved."""
-        for (table, key), differences in other.rows.items():
-            join(self.touch(table, key), differences)
-        for place, number in other.days.items():
-            add_to_day(self.days, place, number)
-
 
 def add_to_day(days, place, number):
     """Add a number to a day; days on which nothing moved have no entry."""
