@@ -10,7 +10,7 @@ import time
 
 import click
 
-from benchmarks import installation, load
+from benchmarks import history, installation, load
 from benchmarks.load import ID
 from models.db import db
 from models.statements import EVENT_KINDS
@@ -77,7 +77,7 @@ def main(database, clients, per_call, rounds, seconds):
         connection.close()
     per_second = [call.per_second * per_call for call in calls]
     ratio = statistics.median(a / b for a, b in zip(per_second, inserts, strict=True))
-    print(f"{database}, {clients} clients, {per_call} events a call, {installation.machine()}")
+    print(f"{database}, {clients} clients, {per_call} events a call, {history.machine()}")
     print(f"the driver inserts {statistics.median(inserts):,.0f} events/s")
     cpu = installation.median_of(calls, "cpu_ms") / per_call
     print(f"/api/events stores {statistics.median(per_second):,.0f} events/s, {cpu:.3f} ms of CPU each")

@@ -11,12 +11,6 @@ from benchmarks import history
 from models import projections
 
 
-def fold_all():
-    """Fold until nothing is behind."""
-    while projections.fold():
-        pass
-
-
 @click.command()
 @click.option("--database", type=click.Choice(["sqlite", "postgresql"]), default="postgresql", show_default=True)
 @click.option("--events", default=100_000, show_default=True)
@@ -32,7 +26,7 @@ def main(database, events, learners, rounds):
             history.write(each, learners=learners, first_seq=part * each // learners + 1)
             first = part * (each // learners)
             read_seconds += _timed(lambda first=first: history.read_all(connection, after=first)) / 2
-            folded_seconds += _timed(fold_all)
+            folded_seconds += _timed(projections.fold_all)
             read_seconds += _timed(lambda first=first: history.read_all(connection, after=first)) / 2
             count += each
         print(f"{history.machine()}; python -m benchmarks.fold --database {database} --events {events}")

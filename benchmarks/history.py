@@ -114,8 +114,9 @@ def read_all(connection, *, after=0):
 
 
 def machine():
-    """What a number was measured on, in words."""
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    """What a number was measured on, in words: a busy machine tells less."""
+    python = platform.python_version()
+    return f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}, Python {python}"
 
 
 def write(events, *, learners=1000, seed=1, first_seq=1):

@@ -1,8 +1,6 @@
 """A real web process on a database of its own, with learners who have work to do; and rounds that are compared."""
 
 import contextlib
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -130,8 +128,3 @@ def median_of(rounds, field):
 def ratio(ones, others, field="per_second"):
     """The middle of the rounds' ratios: each round is compared with the one beside it."""
     return statistics.median(getattr(a, field) / getattr(b, field) for a, b in zip(ones, others, strict=True))
-
-
-def machine():
-    """Where this runs, in a line."""
-    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import click
 
-from benchmarks import installation, load
+from benchmarks import history, installation, load
 from benchmarks.load import ID
 
 LEAST = 0.5
@@ -54,7 +54,7 @@ def main(database, clients, rounds, seconds):
             "log_event": requests_to("/blockpy/log_event", desks),
         }
         found = installation.compare(served, contestants, rounds=rounds, seconds=seconds)
-    print(f"{database}, {clients} clients, {installation.machine()}")
+    print(f"{database}, {clients} clients, {history.machine()}")
     installation.show(found)
     cpu = installation.ratio(found["only parses"], found["log_event"], "cpu_ms")
     print(f"ratio {installation.ratio(found['log_event'], found['only parses']):.2f} (at least {LEAST}), CPU {cpu:.2f}")

@@ -35,8 +35,7 @@ def main(database, events, learners):
     """Print both times, their ratio, and the memory at a tenth and at the end."""
     with history.application_on(database), history.driver(database) as connection:
         history.write(events, learners=learners)
-        while projections.fold():
-            pass
+        projections.fold_all()
         marks = {}
         began = time.perf_counter()
         history.read_all(connection)

@@ -21,8 +21,7 @@ from models import projections
 with history.application_at(sys.argv[1]).app_context():
     print("ready", flush=True)
     sys.stdin.readline()
-    while projections.fold():
-        pass
+    projections.fold_all()
 """
 
 
