@@ -103,8 +103,7 @@ def _freshen(*user_ids):
     """With `?fresh=1` an answer has everything that is stored: fold these learners' streams first."""
     if request.args.get("fresh") == "1":
         for user_id in sorted(set(user_ids)):
-            while projections.fold(user_id=user_id):
-                pass
+            projections.fold_all(user_id=user_id)
 
 
 def _behind_in(course_id):

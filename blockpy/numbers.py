@@ -23,7 +23,6 @@ CHARTS = (
     ("Active time", {"time_spent_ms": ("active", "ok")}, True),
     ("Submissions begun", {"submissions": ("begun", "info")}, False),
 )
-READ = {"day": series.daily_series, "week": series.weekly_series}
 REPORT_WORDS = {SUBMISSIONS: "Every submission's counts", ACTIVITY: "Activity by week"}
 GAP_COLUMNS = ("mean", "standard_deviation", "p50", "p90")
 
@@ -31,7 +30,7 @@ GAP_COLUMNS = ("mean", "standard_deviation", "p50", "p90")
 def course_numbers(session, course, *, period, now):
     """Everything the page shows of a course."""
     places = _places(period, now.date())
-    found = dict(READ[period](session, "course", course.id, first=places[0], last=now.date()))
+    found = dict(series.READ[period](session, "course", course.id, first=places[0], last=now.date()))
     return {
         "period": period,
         "totals": _totals(course_totals(session, course.id)),

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from blockpy import numbers
 from models import access, live
 from models.assignment import Assignment
+from models.counters import series
 from models.course import Course
 from models.db import db, utcnow
 from models.errors import Invalid, NotLoggedIn
@@ -138,7 +139,7 @@ def course_numbers(course_id):
     """A course over time, for its staff."""
     course = access.staffed_course(someone(), course_id)
     period = request.args.get("period", "day")
-    if period not in numbers.READ:
+    if period not in series.READ:
         raise Invalid("Numbers are told by day or by week.", field="period")
     access.audit(g.viewer, "counts", scope=f"course:{course_id}")
     now = utcnow()

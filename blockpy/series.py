@@ -14,7 +14,6 @@ from models.report import Report, list_reports
 
 bp = Blueprint("series", __name__, url_prefix="/api")
 
-READ = {"day": series.daily_series, "week": series.weekly_series}
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -64,10 +63,10 @@ def course_series(course_id):
 def _series(entity_type, entity_id):
     """`{"period", "from", "to", "items": [{"date", metric: number, ...}]}`; days without anything are left out."""
     period = request.args.get("period", "day")
-    if period not in READ:
-        raise Invalid(f"period is one of {', '.join(READ)}.", field="period")
+    if period not in series.READ:
+        raise Invalid(f"period is one of {', '.join(series.READ)}.", field="period")
     first, last = series.wanted_days(request.args.get("from"), request.args.get("to"), today=utcnow().date())
-    found = READ[period](db.session, entity_type, entity_id, first=first, last=last)
+    found = series.READ[period](db.session, entity_type, entity_id, first=first, last=last)
     items = [{"date": day.isoformat()} | numbers for day, numbers in found]
     return jsonify(period=period, to=last.isoformat(), items=items, **{"from": first.isoformat()})
 

@@ -15,7 +15,7 @@ from models.errors import NotAllowed, NotFound, NotLoggedIn
 from models.live import ClassModel, SessionModel
 from models.recent import recent
 from models.report import Report
-from models.streams import AnalyticsAccessAudit, JobRun
+from models.streams import RECALCULATIONS, AnalyticsAccessAudit, JobRun
 from models.submission import Submission
 from models.user import INSTRUCTOR, STAFF, Role, User
 
@@ -93,20 +93,20 @@ def staffed_course(viewer, course_id):
 
 def staffed_group(viewer, group_id):
     """A group of assignments of a course that the viewer teaches."""
-    group = db.session.get(AssignmentGroup, group_id)
-    logged_in(viewer)
-    if group is None or not is_staff(viewer, group.course_id):
-        raise NotFound("There is no such group.")
-    return group
+    return _staffed(viewer, AssignmentGroup, group_id, "group")
 
 
 def staffed_report(viewer, report_id):
     """A report of a course that the viewer teaches."""
-    report = db.session.get(Report, report_id)
+    return _staffed(viewer, Report, report_id, "report")
+
+
+def _staffed(viewer, model, key, word):
+    row = db.session.get(model, key)
     logged_in(viewer)
-    if report is None or not is_staff(viewer, report.course_id):
-        raise NotFound("There is no such report.")
-    return report
+    if row is None or not is_staff(viewer, row.course_id):
+        raise NotFound(f"There is no such {word}.")
+    return row
 
 
 def get_assignment(viewer, assignment_id):
@@ -264,7 +264,7 @@ def expected_students(session_row):
 def get_recalculation(viewer, run_id):
     """A recalculation that the viewer may see: an admin's any, else of a course that he teaches."""
     run = db.session.get(JobRun, run_id)
-    if run is None or run.kind not in ("recalculation", "verification"):
+    if run is None or run.kind not in RECALCULATIONS:
         raise NotFound("There is no such recalculation.")
     recalculable(viewer, run.scope, run.scope_id)
     return run

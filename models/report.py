@@ -5,7 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
 from models import ingest
-from models.counters import SubmissionCounts
+from models.counters import SUBMISSION_NUMBERS, SubmissionCounts
 from models.counters.series import weekly_series
 from models.db import UTCDateTime, db, iso, transaction, utcnow
 from models.errors import Invalid
@@ -15,16 +15,6 @@ from models.submission import Submission
 SUBMISSIONS, ACTIVITY = "submission_counts", "weekly_activity"
 REPORT_TYPES = (SUBMISSIONS, ACTIVITY)
 SUBMISSION_COLUMNS = ("submission_id", "assignment_id", "user_id", "percentage", "submission_status")
-COUNT_COLUMNS = (
-    "runs",
-    "edits",
-    "syntax_errors",
-    "runtime_errors",
-    "failed_instructor_tests",
-    "average_edit_time",
-    "average_attempt_time",
-    "estimated_time_spent",
-)
 
 
 class Report(db.Model):
@@ -87,11 +77,11 @@ def list_reports(course_id, *, most):
 
 def _submission_rows(session, course_id):
     columns = [Submission.id.label("submission_id"), *(getattr(Submission, n) for n in SUBMISSION_COLUMNS[1:])]
-    columns += [getattr(SubmissionCounts, name) for name in COUNT_COLUMNS]
+    columns += [getattr(SubmissionCounts, name) for name in SUBMISSION_NUMBERS]
     query = select(*columns).outerjoin(SubmissionCounts, SubmissionCounts.submission_id == Submission.id)
     query = query.where(Submission.course_id == course_id).order_by(Submission.assignment_id, Submission.user_id)
     rows = [[_plain(value) for value in row] for row in session.execute(query)]
-    return {"columns": [*SUBMISSION_COLUMNS, *COUNT_COLUMNS], "rows": rows}
+    return {"columns": [*SUBMISSION_COLUMNS, *SUBMISSION_NUMBERS], "rows": rows}
 
 
 def _activity_rows(session, course_id):

@@ -6,6 +6,8 @@ from sqlalchemy.types import JSON
 
 from models.db import UTCDateTime, db, iso
 
+# Kinds of runs: somebody asked for it, or each night's look at a sample.
+RECALCULATION, VERIFICATION = RECALCULATIONS = ("recalculation", "verification")
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 
 

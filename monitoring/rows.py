@@ -1,20 +1,11 @@
 """A participant's row and the picture's totals: pure functions of what SQL and Redis know (contract monitoring 4)."""
 
+from models.counters import SUBMISSION_NUMBERS as COUNTS
 from models.db import from_ms, iso, to_ms
 from models.events import error_name, feedback, is_outcome_of_error, normalised_name
 from models.formulas import stuck
 from monitoring import presence
 
-COUNTS = (
-    "runs",
-    "edits",
-    "syntax_errors",
-    "runtime_errors",
-    "failed_instructor_tests",
-    "average_edit_time",
-    "average_attempt_time",
-    "estimated_time_spent",
-)
 NEEDS_YOU = (stuck.STUCK, stuck.HAND)
 
 

@@ -12,7 +12,7 @@ from models.assignment import Assignment, AssignmentGroup
 from models.counters import CourseCounts, SubmissionCounts, UserCounts
 from models.db import db, release, transaction, utcnow
 from models.errors import Conflict, Invalid, NotFound
-from models.streams import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobRun, ProjectionHead
+from models.streams import CANCELLED, DONE, FAILED, QUEUED, RUNNING, VERIFICATION, JobRun, ProjectionHead
 from models.user import TEACHING_ASSISTANT
 from monitoring import memory
 from tests.factories import make_event, make_learner, store
@@ -401,7 +401,7 @@ def test_the_nightly_look_writes_down_what_differs_and_mends_nothing(school, wor
 
     counts.verify_sample()
 
-    found = db.session.scalars(select(JobRun).filter_by(kind=recalculation.VERIFICATION).order_by(JobRun.id)).all()
+    found = db.session.scalars(select(JobRun).filter_by(kind=VERIFICATION).order_by(JobRun.id)).all()
     assert [(run.changed, run.status) for run in found] == [(0, DONE), (1, DONE)]
     assert (found[1].differences[0]["field"], runs_of(work)) == ("runs", 40)
 

@@ -54,8 +54,7 @@ def prepare(url, no_demo):
     flask_migrate.upgrade()
     if not no_demo:
         demo.make(current_app.config["INSTANCE_PATH"], url)
-    while projections.fold():
-        pass
+    projections.fold_all()
 
 
 @click.command()

@@ -11,11 +11,11 @@ from models import assigned, projections
 from models.counters import helpers
 from models.course import Course
 from models.db import db, release, transaction, utcnow
-from models.streams import DONE, JobRun, ProjectionHead
+from models.streams import DONE, VERIFICATION, JobRun, ProjectionHead
 from monitoring import rooms
 from monitoring.errands import later
 from workers import failures, queue
-from workers.recalculation import FIRST_DIFFERENCES, VERIFICATION
+from workers.recalculation import FIRST_DIFFERENCES
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,12 @@ from sqlalchemy.exc import IntegrityError
 
 from models.db import db, release, transaction, utcnow
 from models.errors import Conflict, Invalid, NotFound
-from models.streams import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobRun
+from models.streams import CANCELLED, DONE, FAILED, QUEUED, RECALCULATION, RECALCULATIONS, RUNNING, JobRun
 from monitoring import broadcast
 from workers import failures, queue, scopes
 
 log = logging.getLogger(__name__)
 
-KIND, VERIFICATION = "recalculation", "verification"
-SHOWN = (KIND, VERIFICATION)
 JOB = "workers.recalculation.recalculate"
 FIRST_DIFFERENCES = 100
 TELL_SECONDS = 0.5
@@ -59,8 +57,8 @@ def _waiting_or_new(scope, scope_id, dry_run, requested_by):
         if waiting is not None:
             release()
             return waiting
-        run = JobRun(kind=KIND, scope=scope, scope_id=scope_id, place=place, dry_run=dry_run, created_at=utcnow())
-        run.requested_by, run.differences = requested_by, []
+        run = JobRun(kind=RECALCULATION, scope=scope, scope_id=scope_id, place=place, dry_run=dry_run)
+        run.created_at, run.requested_by, run.differences = utcnow(), requested_by, []
         try:
             with transaction() as session:
                 session.add(run)
@@ -80,7 +78,8 @@ def _job_id(run_id):
 
 def list_recalculations(most):
     """The newest recalculations and nightly looks, newest first."""
-    return db.session.scalars(select(JobRun).where(JobRun.kind.in_(SHOWN)).order_by(JobRun.id.desc()).limit(most)).all()
+    query = select(JobRun).where(JobRun.kind.in_(RECALCULATIONS)).order_by(JobRun.id.desc())
+    return db.session.scalars(query.limit(most)).all()
 
 
 def cancel_recalculation(run):
@@ -101,7 +100,7 @@ def cancel_recalculation(run):
 
 def find_interrupted(scope, scope_id, *, dry_run):
     """The newest run of a scope if it has stopped half-way, or None: what has run to its end since needs no more."""
-    newest = select(func.max(JobRun.id)).filter_by(kind=KIND, scope=scope, scope_id=scope_id, dry_run=dry_run)
+    newest = select(func.max(JobRun.id)).filter_by(kind=RECALCULATION, scope=scope, scope_id=scope_id, dry_run=dry_run)
     stopped = or_(JobRun.status.in_((FAILED, CANCELLED)), _is_lost())
     return db.session.scalar(select(JobRun).where(JobRun.id == newest.scalar_subquery(), stopped))
 
@@ -185,12 +184,12 @@ def sweep_recalculations():
     """Bring back what was lost: runs that wait and have no entry in the queue, and runs whose worker is gone."""
     now = utcnow()
     with transaction() as session:
-        for run in session.scalars(select(JobRun).where(JobRun.kind == KIND, _is_lost())).all():
+        for run in session.scalars(select(JobRun).where(JobRun.kind == RECALCULATION, _is_lost())).all():
             followed = session.scalar(select(JobRun.id).filter_by(place=run.place, status=QUEUED))
             run.status = QUEUED if followed is None else FAILED
             run.error = None if followed is None else "Its worker was lost; the one that waited does it."
             session.flush()
-    query = select(JobRun.id).where(JobRun.kind == KIND, JobRun.status == QUEUED)
+    query = select(JobRun.id).where(JobRun.kind == RECALCULATION, JobRun.status == QUEUED)
     waiting = db.session.scalars(query.where(JobRun.created_at < now - SETTLED)).all()
     release()
     entries = queue.fetch([_job_id(run_id) for run_id in waiting]) if waiting else []

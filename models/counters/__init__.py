@@ -20,8 +20,23 @@ def _histogram():
     return mapped_column(JSON, default=dict)
 
 
+# What people are told of a submission: in the live room, and in a report of a course.
+SUBMISSION_NUMBERS = (
+    "runs",
+    "edits",
+    "syntax_errors",
+    "runtime_errors",
+    "failed_instructor_tests",
+    "average_edit_time",
+    "average_attempt_time",
+    "estimated_time_spent",
+)
+
+
 class CountsRow:
-    """What all counts rows can do: tell themselves as JSON."""
+    """What all counts rows can do: tell themselves as JSON. `EMPTY` is what a new one needs beside its key."""
+
+    EMPTY = {}
 
     def as_dict(self):
         """Every column by its name; times in ISO 8601."""
@@ -31,6 +46,8 @@ class CountsRow:
 
 class GapsRow(CountsRow):
     """A counts row with the gaps between edits and between attempts: what they come to is told beside them."""
+
+    EMPTY = {"edit_hist": {}, "attempt_hist": {}}
 
     def as_dict(self):
         """Every column, and under `edit_statistics` and `attempt_statistics` what their gaps come to, in seconds."""

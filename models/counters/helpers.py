@@ -272,8 +272,8 @@ def _tell(event, **properties):
     event.event_id, event.properties = str(uuid.uuid4()), properties
     ingest.append_one(event)
     try:
-        while not in_transaction() and projections.fold(user_id=event.user_id):
-            pass
+        if not in_transaction():
+            projections.fold_all(user_id=event.user_id)
     except (SQLAlchemyError, projections.BrokenStream) as error:
         log.error("user_id=%s the workers will count what was told: %s", event.user_id, type(error).__name__)
 
@@ -298,8 +298,7 @@ def _ensure(model, parent, parent_id, **kind):
     row = db.session.get(model, key, populate_existing=True) if _can_be(parent_id) else None
     if row is None:
         _get(parent, parent_id)
-        empty = {"edit_hist": {}, "attempt_hist": {}} if hasattr(model, "edit_hist") else {}
         with transaction() as session:
-            insert_missing(session, model.__table__, [key | empty], keys=list(key))
+            insert_missing(session, model.__table__, [key | model.EMPTY], keys=list(key))
         row = db.session.get(model, key)
     return row

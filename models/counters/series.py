@@ -7,8 +7,6 @@ from sqlalchemy import select
 from models.counters import CountsDaily
 from models.errors import Invalid
 
-ENTITIES = ("submission", "user", "assignment", "assignment_group", "course")
-PERIODS = ("day", "week")
 DAYS = 90
 MOST_DAYS = 3 * 366
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9000, 1, 1)
@@ -42,6 +40,9 @@ def weekly_series(session, entity_type, entity_id, *, first=None, last=None):
         for metric, number in numbers.items():
             week[metric] = week.get(metric, 0) + number
     return list(weeks.items())
+
+
+READ = {"day": daily_series, "week": weekly_series}
 
 
 def monday(day):

@@ -3,14 +3,14 @@
 Lock order: heads by learner, then own rows, then shared rows table by table in the order of `SHARED`, ascending key.
 """
 
-from models.projections.folding import BATCH, BrokenStream, Changed, fold, folded, users_behind
+from models.projections.folding import BATCH, BrokenStream, Changed, fold, fold_all, folded, users_behind
 from models.projections.recalculation import (
     find_broken_streams,
     recalculate_learner,
     recalculate_reports,
     recalculate_shared,
 )
-from models.projections.shared import PAGE, SHARED, course_of, lock_shared
+from models.projections.shared import PAGE, SHARED
 
 __all__ = [
     "BATCH",
@@ -18,11 +18,10 @@ __all__ = [
     "SHARED",
     "BrokenStream",
     "Changed",
-    "course_of",
     "find_broken_streams",
     "fold",
+    "fold_all",
     "folded",
-    "lock_shared",
     "recalculate_learner",
     "recalculate_reports",
     "recalculate_shared",

@@ -11,7 +11,7 @@ from models.counters import SubmissionCounts, UserCounts
 from models.db import after_commit, db, in_transaction, transaction, upsert
 from models.projections import counts
 from models.projections.moves import Moves
-from models.projections.rows import own_rows, person_from, work_from
+from models.projections.rows import dicts, own_rows, person_from, work_from
 from models.projections.shared import EVENT_COLUMNS, add_days, move_shared
 from models.streams import ProjectionHead, UserStream
 
@@ -59,6 +59,12 @@ def fold(*, limit=None, user_id=None, but=()):
     else:
         _tell(changed)
     return changed
+
+
+def fold_all(*, user_id=None):
+    """Fold until nothing is behind: of everybody, or of one learner whose head is waited for."""
+    while fold(user_id=user_id):
+        pass
 
 
 def _tell(changed):
@@ -134,17 +140,11 @@ def _load_states(session, events, moves):
     user_ids = sorted({event.user_id for event in events})
     states = {user_id: counts.Learner(user_id, moves=moves) for user_id in user_ids}
     owners = {event.submission_id: event.user_id for event in events if event.submission_id is not None}
-    for row in _dicts(_PEOPLE, session.execute(_THEIR_COUNTS, {"user_ids": list(states)})):
+    for row in dicts(_PEOPLE, session.execute(_THEIR_COUNTS, {"user_ids": list(states)})):
         states[row["user_id"]].person = person_from(row)
-    for row in _dicts(_WORKS, session.execute(_THEIR_WORKS, {"submission_ids": list(owners)})):
+    for row in dicts(_WORKS, session.execute(_THEIR_WORKS, {"submission_ids": list(owners)})):
         states[owners[row["submission_id"]]].works[row["submission_id"]] = work_from(row)
     return states
-
-
-def _dicts(table, rows):
-    """Whole rows of a table as plain dicts: looking up a result's columns by name costs more than a fold's step."""
-    names = table.c.keys()
-    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _write_own(session, states):

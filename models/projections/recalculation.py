@@ -10,7 +10,7 @@ from models.db import db, release, transaction, upsert
 from models.projections import counts
 from models.projections.folding import BrokenStream
 from models.projections.moves import Moves
-from models.projections.rows import own_rows
+from models.projections.rows import dicts, own_rows
 from models.projections.shared import EVENT_COLUMNS, PAGE, recalculate_locked, set_days
 from models.streams import EventKey, ProjectionHead, UserStream
 from models.submission import Submission
@@ -109,9 +109,8 @@ def _mend_learner(session, state):
 
 def _stored(session, query, table, user_id):
     """{key: row as a dict} of a learner's rows in one table."""
-    names = table.c.keys()
-    rows = session.execute(query, {"user_id": user_id})
-    return {row[0]: dict(zip(names, row, strict=True)) for row in rows}
+    (key,) = table.primary_key
+    return {row[key.name]: row for row in dicts(table, session.execute(query, {"user_id": user_id}))}
 
 
 def _compare(table, key_name, rows, stored):

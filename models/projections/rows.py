@@ -63,6 +63,12 @@ def own_rows(states):
     return people, sorted(works, key=lambda row: row["submission_id"])
 
 
+def dicts(table, rows):
+    """Whole rows of a table as plain dicts: looking up a result's columns by name costs more than a fold's step."""
+    names = table.c.keys()
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 def day_rows(days):
     """The rows of `counts_daily` that days come to, by key."""
     return [

@@ -23,7 +23,7 @@ from models.events import normalised_name
 from models.formulas.gaps import KINDS, PARTS, Gaps
 from models.projections import counts
 from models.projections.moves import CONTRIBUTIONS, Moves, is_moment, moved
-from models.projections.rows import day_number, day_rows
+from models.projections.rows import day_number, day_rows, dicts
 from models.streams import ProjectionHead
 from models.submission import Submission
 
@@ -75,8 +75,8 @@ def lock_shared(session, table, keys):
         return {}
     shared = SHARED[table]
     insert_missing(session, shared.model.__table__, [_new_row(table, key) for key in keys], keys=shared.keys)
-    rows = session.execute(_locking(table), {"keys": keys}).mappings()
-    return {_key_of(shared.keys, row): dict(row) for row in rows}
+    rows = dicts(shared.model.__table__, session.execute(_locking(table), {"keys": keys}))
+    return {_key_of(shared.keys, row): row for row in rows}
 
 
 @cache
@@ -92,14 +92,9 @@ def _key_of(names, row):
     return row[names[0]] if len(names) == 1 else tuple(row[name] for name in names)
 
 
-def _key_columns(table, key):
-    names = SHARED[table].keys
-    return dict(zip(names, (key,) if len(names) == 1 else key, strict=True))
-
-
 def _new_row(table, key):
-    empty = {"edit_hist": {}, "attempt_hist": {}} if hasattr(SHARED[table].model, "edit_hist") else {}
-    return _key_columns(table, key) | empty
+    model, names, _ = SHARED[table]
+    return dict(zip(names, (key,) if len(names) == 1 else key, strict=True)) | model.EMPTY
 
 
 def recalculate_locked(session, table, key):
