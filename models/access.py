@@ -12,7 +12,7 @@ from models.assignment import Assignment, AssignmentGroup
 from models.course import Course
 from models.db import db, release, transaction, utcnow
 from models.errors import NotAllowed, NotFound, NotLoggedIn
-from models.live import ClassModel, SessionModel
+from models.live import AttemptModel, ClassModel, SessionModel
 from models.recent import recent
 from models.report import Report
 from models.streams import RECALCULATIONS, AnalyticsAccessAudit, JobRun
@@ -221,10 +221,14 @@ def is_watcher(viewer, session_row):
     return viewer.is_admin or is_staff(viewer, _course_of(session_row))
 
 
-def may_watch(viewer, session_id):
-    """Whether the viewer may watch a live session now."""
-    found = db.session.get(SessionModel, session_id)
-    return found is not None and is_watcher(viewer, found)
+def watchers_among(people, session_row):
+    """The ids of those of these viewers who may watch a live session now: two statements, however many they are."""
+    query = select(Role.user_id).where(
+        Role.course_id == _course_of(session_row),
+        Role.name.in_(STAFF),
+        Role.user_id.in_({viewer.user_id for viewer in people}),
+    )
+    return set(db.session.scalars(query)) | {viewer.user_id for viewer in people if viewer.is_admin}
 
 
 def watchable_session(viewer, session_id):
@@ -238,7 +242,7 @@ def watchable_session(viewer, session_id):
 def joinable_session(viewer, session_id):
     """A live session in which the viewer is one of the students."""
     found = db.session.get(SessionModel, session_id)
-    if found is None or logged_in(viewer).user_id not in expected_students(found):
+    if found is None or not is_expected(logged_in(viewer), found):
         raise NotFound("There is no such session.")
     return found
 
@@ -249,16 +253,68 @@ def visible_session(viewer, session_id):
     if found is not None:
         if is_watcher(logged_in(viewer), found):
             return found, True
-        if viewer.user_id in expected_students(found):
+        if is_expected(viewer, found):
             return found, False
     raise NotFound("There is no such session.")
 
 
-def expected_students(session_row):
-    """Who belongs to a live session: its own list from the opening on, the class's before."""
+def is_expected(viewer, session_row):
+    """Whether the viewer is one of a live session's students and still in its course."""
+    return viewer.user_id in listed_students(session_row) and bool(role_names(viewer, _course_of(session_row)))
+
+
+def listed_students(session_row):
+    """The students of a live session: its own list from the opening on, the class's before."""
     if session_row.student_ids or session_row.status not in (live.SCHEDULED, live.CANCELLED):
         return session_row.student_ids
     return db.session.scalar(select(ClassModel.student_ids).where(ClassModel.id == session_row.class_id)) or []
+
+
+def expected_students(session_row):
+    """Those students of a live session who are still in its course, ascending."""
+    course = select(Assignment.course_id).where(Assignment.id == session_row.test_id).scalar_subquery()
+    query = select(Role.user_id).where(Role.course_id == course, Role.user_id.in_(listed_students(session_row)))
+    return sorted(set(db.session.scalars(query)))
+
+
+def watched_student(viewer, session_id, user_id):
+    """A live session that the viewer watches, with this student in it, who may have been removed since."""
+    found = watchable_session(viewer, session_id)
+    joined = {item["student_id"] for item in found.participants}
+    if user_id not in joined and user_id not in listed_students(found):
+        raise NotFound("There is no such student in this session.")
+    return found
+
+
+def refused_places(places):
+    """Those of these (session_id, user_id) in which the student may not be any more: two statements in all."""
+    query = (
+        select(SessionModel.id, SessionModel.student_ids, Assignment.course_id)
+        .join(Assignment, Assignment.id == SessionModel.test_id)
+        .where(SessionModel.id.in_({session_id for session_id, _ in places}))
+    )
+    rooms = {row.id: (set(row.student_ids), row.course_id) for row in db.session.execute(query)}
+    query = select(Role.user_id, Role.course_id).where(
+        Role.course_id.in_({course_id for _, course_id in rooms.values()}),
+        Role.user_id.in_({user_id for _, user_id in places}),
+    )
+    roles = set(map(tuple, db.session.execute(query)))
+
+    def is_refused(session_id, user_id):
+        students, course_id = rooms.get(session_id, ((), None))
+        return user_id not in students or (user_id, course_id) not in roles
+
+    return {place for place in places if is_refused(*place)}
+
+
+def highlightable_attempt(viewer, attempt_id):
+    """A live attempt that the viewer may mark: the learner's own, or of a session or course that he teaches."""
+    found = db.session.get(AttemptModel, attempt_id)
+    logged_in(viewer)
+    course = found and db.session.scalar(select(Assignment.course_id).where(Assignment.id == found.test_id))
+    if found is None or not (found.student_id == viewer.user_id or is_staff(viewer, course)):
+        raise NotFound("There is no such attempt.")
+    return found
 
 
 def get_recalculation(viewer, run_id):

@@ -41,6 +41,9 @@ SERVER_ONLY = {
     "error_recorded",
     "help_lowered",
     "help_raised",
+    "highlight_added",
+    "hint_seen",
+    "hint_sent",
     "participant_joined",
     "participant_left",
     "report_created",
@@ -179,7 +182,7 @@ class Feedback:
 def feedback(properties):
     """Read an `Intervention` in any dialect: JSON where there is JSON, else its category and text (blockpy 3.3)."""
     category = (properties.get("category") or "").lower()
-    said = _json_object(properties.get("message"))
+    said = json_object(properties.get("message"))
     text = (said if said else properties).get("message")
     unit_tests = said.get("unitTests")
     tests, successes = _counts(unit_tests if isinstance(unit_tests, dict) else properties)
@@ -199,8 +202,11 @@ def _test_pair(text):
     return _TEST_PAIR.search(text[:MOST_SEARCHED]) or _TEST_PAIR.search(text[-MOST_SEARCHED:])
 
 
-def _json_object(text):
-    """orjson, because its limit of depth is its own: the other one's depends on how deep the caller is."""
+def json_object(text):
+    """The JSON object that a message is, else an empty one.
+
+    orjson, because its limit of depth is its own: the other one's depends on how deep the caller is.
+    """
     try:
         value = orjson.loads(text) if text and text.lstrip().startswith("{") else {}
     except ValueError:

@@ -1,6 +1,6 @@
 """Live sessions as they are stored: classes, sessions with their participants, live attempts (S3)."""
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 from sqlalchemy.types import JSON
 
@@ -14,6 +14,8 @@ OPEN_STATES = (SCHEDULED, WAITING_FOR_STUDENTS, IN_PROGRESS)
 CONNECTED, DISCONNECTED = "CONNECTED", "DISCONNECTED"
 SUBMITTED, ABANDONED = "SUBMITTED", "ABANDONED"
 MOST_STUDENTS = 999
+MOST_HINT = 2000
+MOST_HIGHLIGHTS = 999
 PARTICIPANT_KEYS = ("student_id", "attempt_id", "joined_at", "connection_status", "last_activity")
 
 _LIVE = text("status IN ('WAITING_FOR_STUDENTS', 'IN_PROGRESS')")
@@ -63,6 +65,7 @@ class SessionModel(db.Model):
     """A live session: a class works on an assignment (`test_id`) under watch.
 
     `participants` changes only through `mutate_participants`; `student_ids` is the class's list as it was at opening.
+    `opens_by_time` says that it was planned for a time to come, and opens then by itself.
     """
 
     __tablename__ = "sessions"
@@ -86,6 +89,7 @@ class SessionModel(db.Model):
     started_at: Mapped[object | None] = mapped_column(UTCDateTime)
     completed_at: Mapped[object | None] = mapped_column(UTCDateTime)
     time_limit_minutes: Mapped[int | None]
+    opens_by_time: Mapped[bool] = mapped_column(default=False, server_default=false())
     version: Mapped[int] = mapped_column(default=0)
 
     def as_dict(self, *, class_name, assignment_name):
@@ -129,6 +133,20 @@ class AttemptModel(db.Model):
     started_at: Mapped[object] = mapped_column(UTCDateTime, default=utcnow)
     ended_at: Mapped[object | None] = mapped_column(UTCDateTime)
 
+    def as_dict(self):
+        """S3's fields, and whose work it is."""
+        return {
+            "id": self.id,
+            "student_id": self.student_id,
+            "test_id": self.test_id,
+            "session_id": self.session_id,
+            "submission_id": self.submission_id,
+            "status": self.status,
+            "highlighted_text": self.highlighted_text,
+            "started_at": iso(self.started_at),
+            "ended_at": iso(self.ended_at),
+        }
+
 
 class HelpRequest(db.Model):
     """A learner's raised hand in a live session; at most one is up, and the database keeps it so."""
@@ -151,3 +169,49 @@ class HelpRequest(db.Model):
     message: Mapped[str] = mapped_column(String(500), default="")
     raised_at: Mapped[object] = mapped_column(UTCDateTime, default=utcnow)
     lowered_at: Mapped[object | None] = mapped_column(UTCDateTime)
+
+
+class Hint(db.Model):
+    """What a teacher tells one learner of a live session, or all of them (`user_id` None)."""
+
+    __tablename__ = "hints"
+    __table_args__ = (Index("ix_hints_session_id", "session_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"))
+    sender_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    message: Mapped[str] = mapped_column(String(MOST_HINT))
+    sent_at: Mapped[object] = mapped_column(UTCDateTime, default=utcnow)
+
+
+class HintReceipt(db.Model):
+    """How far a hint came with one of its learners: at a client of his, and before his eyes."""
+
+    __tablename__ = "hint_receipts"
+    __table_args__ = (
+        Index(
+            "ix_hint_receipts_open",
+            "user_id",
+            postgresql_where=text("seen_at IS NULL"),
+            sqlite_where=text("seen_at IS NULL"),
+        ),
+    )
+
+    hint_id: Mapped[int] = mapped_column(ForeignKey("hints.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    delivered_at: Mapped[object | None] = mapped_column(UTCDateTime)
+    seen_at: Mapped[object | None] = mapped_column(UTCDateTime)
+
+
+class WatchMark(db.Model):
+    """What the teachers of a live session have agreed about one learner: who is on it, and till when it can wait."""
+
+    __tablename__ = "watch_marks"
+
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    claimed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    claimed_at: Mapped[object | None] = mapped_column(UTCDateTime)
+    snoozed_at: Mapped[object | None] = mapped_column(UTCDateTime)
+    snoozed_until: Mapped[object | None] = mapped_column(UTCDateTime)

@@ -94,6 +94,12 @@ def learners_of(course_id):
     return sorted(db.session.scalars(query))
 
 
+def staff_names(course_id):
+    """{user_id: name} of those who teach a course."""
+    query = select(User.id, User.name).join(Role, Role.user_id == User.id)
+    return dict(map(tuple, db.session.execute(query.where(Role.course_id == course_id, Role.name.in_(STAFF)))))
+
+
 def change_roles(course_id, user_ids, role, *, add, actor_id):
     """Give (or take) one role to people of a course. What is held already stays and is not counted again."""
     if role not in ROLE_NAMES:

@@ -55,6 +55,15 @@ def viewer_by(credentials):
     return viewer_by_token(token) if token else viewer_by_cookie(credentials)
 
 
+def viewers_by(all_credentials):
+    """The viewer of each of these, as it is now, or None: two statements, however many they are."""
+    tokens = [_token_hash(item["token"]) if item.get("token") else None for item in all_credentials]
+    cookies = [None if item.get("token") else str(item.get("_user_id") or "") or None for item in all_credentials]
+    by_token = _viewers_by_tokens([token for token in tokens if token])
+    by_cookie = _viewers_by_cookies({cookie for cookie in cookies if cookie})
+    return [by_token.get(token) or by_cookie.get(cookie) for token, cookie in zip(tokens, cookies, strict=True)]
+
+
 def recent_viewer_by(credentials):
     """The viewer of what a request came with, as it was within the last second; or None."""
     if token := credentials.get("token"):

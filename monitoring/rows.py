@@ -4,26 +4,28 @@ from models.counters import SUBMISSION_NUMBERS as COUNTS
 from models.db import from_ms, iso, to_ms
 from models.events import error_name, feedback, is_outcome_of_error, normalised_name
 from models.formulas import stuck
-from monitoring import presence
+from monitoring import marks, presence
 
 NEEDS_YOU = (stuck.STUCK, stuck.HAND)
 
 
-def row_of(fact, here, *, session_row, is_expected, now_ms):
-    """The whole state of one participant, without its version."""
-    attempt, submission, counts = fact.attempt, fact.submission, fact.counts
-    last_call_ms = _since_opening(fact.last_activity, session_row)
-    place = next((p for p in session_row.participants if p["student_id"] == fact.user_id), None)
-    state = presence.state_of(
+def state_of(fact, here, *, session_row, place, is_expected, now_ms):
+    """Where a participant is; `place` is his entry among the session's participants, or None."""
+    return presence.state_of(
         here,
         now_ms=now_ms,
         session_status=session_row.status,
-        attempt_status=attempt and attempt.status,
+        attempt_status=fact.attempt and fact.attempt.status,
         joined=place is not None,
-        last_call_ms=last_call_ms,
+        last_call_ms=_since_opening(fact.last_activity, session_row),
         is_expected=is_expected,
     )
-    work = _work(fact, state)
+
+
+def row_of(fact, state, *, place, now_ms):
+    """The whole state of one participant, without its version."""
+    attempt, submission, counts = fact.attempt, fact.submission, fact.counts
+    work = _work(fact, state, now_ms)
     return {
         "user_id": fact.user_id,
         "name": fact.name,
@@ -45,8 +47,8 @@ def row_of(fact, here, *, session_row, is_expected, now_ms):
         "correct": bool(submission and submission.correct),
         "last_event_type": fact.last_event_type,
         "code_version": submission.version if submission else 0,
-        "claimed_by": None,
-        "snoozed_until": None,
+        "claimed_by": marks.claimed_by(fact.mark, fact.hand, now_ms=now_ms),
+        "snoozed_until": iso(marks.snoozed_until(fact.mark, fact.hand, now_ms=now_ms)),
     }
 
 
@@ -61,7 +63,7 @@ def _iso_ms(moment_ms):
     return iso(from_ms(moment_ms))
 
 
-def _work(fact, state):
+def _work(fact, state, now_ms):
     """A hand that is up comes first: it is what the learner himself says."""
     if fact.hand is not None:
         return stuck.Work(stuck.HAND, to_ms(fact.hand.raised_at), fact.hand.message or None)
@@ -69,11 +71,15 @@ def _work(fact, state):
     if fact.runs is None:
         # Read once for facts that are looked at ten times a second: the feedback in them is JSON.
         fact.runs = runs_of(fact.outcomes)
+        fact.signs = stuck.signs_of(fact.steps, fact.runs)
     return stuck.work_of(
         fact.runs,
         solved=bool(submission and submission.correct),
         solved_ms=presence.moment_ms(submission.date_graded) if submission else None,
         active=state.attention == presence.ACTIVE,
+        signs=fact.signs,
+        usual_ms=fact.usual_ms,
+        now_ms=now_ms,
     )
 
 
@@ -84,7 +90,8 @@ def runs_of(events):
         name, at_ms = normalised_name(event.event_type, event.properties), to_ms(event.occurred_at or event.created_at)
         if name in ("Run.Program", "Compile.Error"):
             failed = is_outcome_of_error(event.event_type, event.properties)
-            runs.append(stuck.Run(at_ms, error_name(event.properties.get("message")) if failed else None))
+            # Where the text names no exception it failed all the same, by an error of no class.
+            runs.append(stuck.Run(at_ms, error_name(event.properties.get("message")) or "" if failed else None))
         elif name == "Intervention" and runs:
             said = feedback(event.properties)
             runs[-1].tests, runs[-1].successes = said.tests, said.successes
@@ -92,7 +99,9 @@ def runs_of(events):
 
 
 def needs_you(row):
-    """Whether the teacher should come: stuck, a hand up, or lost before the work was done."""
+    """Whether the teacher should come: stuck, a hand up, or lost before the work was done; not while it was put off."""
+    if row["snoozed_until"] is not None:
+        return False
     return row["work"] in NEEDS_YOU or (row["state"] == presence.LOST and row["work"] != stuck.DONE)
 
 

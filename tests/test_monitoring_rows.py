@@ -93,7 +93,7 @@ def test_who_is_not_active_is_not_stuck_and_who_has_solved_it_is_done():
 
 
 def test_the_rules_have_a_version():
-    assert stuck.VERSION == 1
+    assert stuck.VERSION == 2
 
 
 def event(event_type, at_ms, **properties):
@@ -131,7 +131,10 @@ def place(user_id=7):
 
 
 def row_of(fact, here=None, *, is_expected=True, **session):
-    return rows.row_of(fact, here, session_row=session_row(**session), is_expected=is_expected, now_ms=NOW)
+    row = session_row(**session)
+    place = next((item for item in row.participants if item["student_id"] == fact.user_id), None)
+    state = rows.state_of(fact, here, session_row=row, place=place, is_expected=is_expected, now_ms=NOW)
+    return rows.row_of(fact, state, place=place, now_ms=NOW)
 
 
 def test_a_row_of_somebody_of_whom_nothing_is_known_is_empty_and_whole():
@@ -208,8 +211,9 @@ def test_a_solved_exercise_is_done_since_it_was_graded():
     assert (found["work"], found["work_since"], found["correct"]) == ("DONE", iso(from_ms(NOW - MINUTE)), True)
 
 
-def shown(state, work="OK", score=0.0, submission_id=1):
-    return {"state": state, "work": work, "score": score, "submission_id": submission_id}
+def shown(state, work="OK", score=0.0, submission_id=1, snoozed_until=None):
+    told = {"work": work, "score": score, "submission_id": submission_id, "snoozed_until": snoozed_until}
+    return {"state": state, **told}
 
 
 def test_totals_add_up_what_the_rows_say():
@@ -220,17 +224,18 @@ def test_totals_add_up_what_the_rows_say():
             shown("UNSTABLE", "HAND"),
             shown("LOST", "ERRORS"),
             shown("LOST", "STUCK"),
+            shown("CONNECTED", "STUCK", snoozed_until="2026-11-21T10:00:00Z"),
             shown("EXPECTED", submission_id=None),
         ]
     )
 
     assert found == {
-        "expected": 6,
-        "here": 3,
+        "expected": 7,
+        "here": 4,
         "needs_you": 4,
-        "by_state": {"CONNECTED": 2, "UNSTABLE": 1, "LOST": 2, "EXPECTED": 1},
-        "by_work": {"OK": 2, "STUCK": 2, "HAND": 1, "ERRORS": 1},
-        "mean_score": 0.3,
+        "by_state": {"CONNECTED": 3, "UNSTABLE": 1, "LOST": 2, "EXPECTED": 1},
+        "by_work": {"OK": 2, "STUCK": 3, "HAND": 1, "ERRORS": 1},
+        "mean_score": 0.25,
     }
 
 

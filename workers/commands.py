@@ -15,7 +15,7 @@ from models.db import db, transaction, utcnow
 from models.errors import AppError
 from models.streams import DONE, JobRun
 from models.user import User
-from workers import demo, queue, recalculation, schedule, simulation
+from workers import demo, evaluation, queue, recalculation, schedule, simulation
 from workers.scopes import SCOPES
 
 
@@ -199,8 +199,31 @@ def simulate_class(url, demo_file, students, minutes, speed, seed):
     simulation.play(url, demo_file, students=students, minutes=minutes, speed=speed, seed=seed)
 
 
+@click.command("evaluate-help-rules")
+@click.option("--data", type=click.Path(exists=True), help="a MainTable, or a folder with some")
+@click.option("--format", "kind", default="fitech", show_default=True, type=click.Choice(list(evaluation.FORMATS)))
+@click.option("--simulated", is_flag=True, help="judge on a simulated class, whose students know when they are stuck")
+@click.option("--students", default=30, show_default=True, type=click.IntRange(1, 500))
+@click.option("--minutes", default=45.0, show_default=True, type=click.FloatRange(min=1, max=600))
+@click.option("--seed", default=1, show_default=True)
+def evaluate_help_rules(data, kind, simulated, students, minutes, seed):
+    """Judge the rules that say who needs help, beside simpler ones with as many flags."""
+    if bool(data) == simulated:
+        raise click.UsageError("Name --data or --simulated.")
+    try:
+        if simulated:
+            lines = evaluation.report_on_simulation(students=students, minutes=minutes, seed=seed)
+        else:
+            lines = evaluation.report_on_marks(evaluation.FORMATS[kind](data))
+        for line in lines:
+            click.echo(line)
+    except evaluation.UnreadableData as error:
+        raise click.ClickException(str(error)) from error
+
+
 COMMANDS = (
     create_admin,
+    evaluate_help_rules,
     make_demo,
     prepare,
     recalculate_counts,

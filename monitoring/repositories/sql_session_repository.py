@@ -16,6 +16,8 @@ from models.streams import ProjectionHead, UserStream
 from models.submission import Submission
 from models.user import Role, User
 from monitoring.repositories.sql_help_repository import raised_hands
+from monitoring.repositories.sql_mark_repository import load_marks
+from monitoring.repositories.sql_steps_repository import load_steps, oldest_looked_at, reaches, usual_ms
 
 RECENT_OUTCOMES = 30
 # As text, so that both databases see that their partial index serves it.
@@ -35,8 +37,12 @@ class Facts:
     last_event_type: str | None = None
     last_activity: object = None
     hand: object = None
+    mark: object = None
     outcomes: list = field(default_factory=list)
+    steps: list = field(default_factory=list)
+    usual_ms: int | None = None
     runs: list | None = None
+    signs: list | None = None
 
 
 def session_dict(row):
@@ -63,7 +69,7 @@ def _may_join(viewer):
 
 
 def _is_mine(viewer, row):
-    return access.is_watcher(viewer, row) or viewer.user_id in access.expected_students(row)
+    return access.is_watcher(viewer, row) or access.is_expected(viewer, row)
 
 
 def live_sessions():
@@ -77,7 +83,7 @@ def live_sessions_of(user_id, assignment_id):
     query = select(SessionModel).where(
         SessionModel.test_id == assignment_id, SessionModel.status.in_(live.OPEN_STATES[1:])
     )
-    return [row for row in db.session.scalars(query) if user_id in access.expected_students(row)]
+    return [row for row in db.session.scalars(query) if user_id in access.listed_students(row)]
 
 
 def set_status(session, session_id, *, wanted, allowed, **values):
@@ -131,16 +137,23 @@ def put_participant(participants, user_id, *, attempt_id, now):
 
 
 def load_facts(session_row, user_ids):
-    """{user_id: Facts} of these participants: three statements, whatever their history."""
+    """{user_id: Facts} of these participants: as many statements for one as for all, whatever their history."""
     facts = _load_people(session_row, user_ids)
     for user_id, hand in raised_hands(session_row.id, user_ids).items():
         facts[user_id].hand = hand
+    for user_id, mark in load_marks(session_row.id, user_ids).items():
+        facts[user_id].mark = mark
     works = {fact.submission.id: fact for fact in facts.values() if fact.submission}
     for event in db.session.execute(_last_own_events(works)):
         fact = works[event.submission_id]
         fact.last_event_type, fact.last_activity = event.event_type, event.created_at
     for event in db.session.execute(_last_outcomes(works)):
         works[event.submission_id].outcomes.append(event)
+    for submission_id, steps in load_steps(works).items():
+        works[submission_id].steps = steps
+    usual = usual_ms(session_row.test_id)
+    for fact in works.values():
+        fact.usual_ms = usual
     return facts
 
 
@@ -188,17 +201,10 @@ def _last_own_events(submission_ids):
 
 def _last_outcomes(submission_ids):
     """The newest outcomes and feedback of each submission, oldest first: a bounded look, however long the history."""
-    newest = (
-        select(StudyEvent.user_seq)
-        .where(StudyEvent.submission_id == Submission.id, OUTCOMES)
-        .order_by(StudyEvent.user_seq.desc())
-        .limit(RECENT_OUTCOMES)
-        .correlate(Submission)
-    )
-    event = aliased(StudyEvent)
+    oldest = oldest_looked_at(submission_ids, most=RECENT_OUTCOMES, only=OUTCOMES)
+    event = StudyEvent
     columns = (event.submission_id, event.event_type, event.created_at, event.occurred_at, event.properties)
-    query = select(*columns).select_from(Submission).join(event, event.submission_id == Submission.id)
-    query = query.where(Submission.id.in_(submission_ids), event.user_seq.in_(newest))
+    query = select(*columns).join(oldest, reaches(oldest)).where(OUTCOMES)
     return query.order_by(event.submission_id, event.user_seq)
 
 

@@ -1,5 +1,6 @@
 """Simulated students: what each can do at the desk, and the temperaments by which they do it."""
 
+import contextlib
 import html
 import json
 import threading
@@ -22,6 +23,7 @@ class Student(threading.Thread):
         self._place, self._temperament = place, temperament
         self._plans = []
         self._code, self._score, self._slug = "", 0.0, ""
+        self.troubles = []
 
     def run(self):
         """Come, work until the lesson is over, go."""
@@ -46,7 +48,8 @@ class Student(threading.Thread):
             self.write(draft)
             self.try_out(draft)
             if not draft.is_right:
-                self._puzzle(draft, until=begun + number * each)
+                with self.struggling():
+                    self._puzzle(draft, until=begun + number * each)
 
     def write(self, draft):
         """Type until the program is this one; every pause in typing saves."""
@@ -59,6 +62,15 @@ class Student(threading.Thread):
         while self.lesson.now() < until:
             self.write(draft.noted(self.rng.choice(drafts.COMMENTS)))
             self.wait(min(self.rng.uniform(5, 20), max(until - self.lesson.now(), 0)))
+
+    @contextlib.contextmanager
+    def struggling(self):
+        """Know that one is stuck, from now until this ends: `troubles` are (begin, end) in class seconds."""
+        begun = self.lesson.now()
+        try:
+            yield
+        finally:
+            self.troubles.append((begun, self.lesson.now()))
 
     def try_out(self, draft):
         """Press Run: save, Compile, how it ended, what the tests say, the score (contract blockpy 2.12)."""

@@ -2,8 +2,8 @@
 
 from workers.simulation import drafts
 
-# The room's rules for STUCK go by the wall clock: five runs over five minutes, or eight runs within two.
-SAME_ERROR_GAPS_SECONDS = (76, 84)
+# The room's rules for STUCK go by the wall clock: runs over five minutes, or eight runs within two.
+SAME_ERROR_GAPS_SECONDS = (30, 60)
 SAME_ERROR_SPAN_SECONDS = 7.5 * 60
 HASTY_GAPS_SECONDS = (6, 10)
 HASTY_SPAN_SECONDS = 110
@@ -40,9 +40,10 @@ def stuck(student):
     minutes = lesson.speed * rng.uniform(8, 10) if lesson.speed <= 4 else rng.uniform(10, 15)
     until = min(lesson.now() + minutes * 60, 0.9 * lesson.length_seconds)
     shortest, longest = gaps_of_stuck((until - lesson.now()) / lesson.speed, lesson.speed)
-    while lesson.now() < until:
-        student.try_out(misspelt)
-        student.fiddle(misspelt, lesson.now() + lesson.speed * rng.uniform(shortest, longest))
+    with student.struggling():
+        while lesson.now() < until:
+            student.try_out(misspelt)
+            student.fiddle(misspelt, lesson.now() + lesson.speed * rng.uniform(shortest, longest))
     student.work(drafts.right(student.names), done_by=0)
 
 
