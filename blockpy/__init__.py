@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
 
-from blockpy import admin, auth, counts, courses, editor, live, pages, people, series, status
+from blockpy import admin, auth, counts, courses, editor, live, live_room, pages, people, series, status
 from models.errors import AppError, TooLarge, Unavailable, Unreadable
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def register(app):
         count = int(app.config["TRUSTED_PROXIES"])
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)
     auth.init_app(app)
-    for module in (admin, auth, counts, courses, editor, live, pages, people, series, status):
+    for module in (admin, auth, counts, courses, editor, live, live_room, pages, people, series, status):
         app.register_blueprint(module.bp)
     app.register_error_handler(AppError, tell)
     app.register_error_handler(HTTPException, tell_http)

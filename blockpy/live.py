@@ -1,4 +1,4 @@
-"""`/api/classes` and `/api/sessions`: the live rooms' commands and pictures (contract monitoring 2)."""
+"""`/api/classes` and `/api/sessions`: classes, live sessions and their commands (contract monitoring 2)."""
 
 from datetime import UTC, datetime
 
@@ -6,21 +6,16 @@ from flask import Blueprint, g, jsonify
 from flask import request as http
 from pydantic import Field
 
-from blockpy.counts import event_dict, newest_events
 from blockpy.reading import Body, RowId, body
 from models import access
 from models.course import required_name
 from models.db import db, iso
-from models.errors import NotFound
 from models.live import SessionModel
-from models.submission import find_submission
-from monitoring import frames, sessions
+from monitoring import sessions
 from monitoring.repositories import sql_class_repository as classes
 from monitoring.repositories import sql_session_repository as repository
 
 bp = Blueprint("live", __name__, url_prefix="/api")
-
-LAST_EVENTS = 200
 
 
 class NewClass(Body):
@@ -157,33 +152,3 @@ def lower_hand(session_id):
     """Lower my hand."""
     sessions.lower_hand(g.viewer, access.joinable_session(g.viewer, session_id))
     return "", 204
-
-
-@bp.get("/sessions/<int:session_id>/snapshot")
-def snapshot(session_id):
-    """The picture, for clients without sockets."""
-    row = access.watchable_session(g.viewer, session_id)
-    access.audit(g.viewer, "snapshot", scope=f"session:{session_id}")
-    return jsonify(frames.snapshot(row))
-
-
-@bp.get("/sessions/<int:session_id>/students/<int:user_id>")
-def student(session_id, user_id):
-    """One student's pane: the code as it is now, the last events, the counts, why he is flagged."""
-    row = access.watchable_session(g.viewer, session_id)
-    if user_id not in access.expected_students(row):
-        raise NotFound("There is no such student in this session.")
-    access.audit(g.viewer, "pane", subject_id=user_id, scope=f"session:{session_id}")
-    test_id = row.test_id
-    course_id = access.get_assignment(g.viewer, test_id).course_id
-    shown = next(r for r in frames.snapshot(row)["rows"] if r["user_id"] == user_id)
-    submission = find_submission(db.session(), test_id, course_id, user_id)
-    return jsonify(
-        user_id=user_id,
-        name=shown["name"],
-        row=shown,
-        counts=shown["counts"],
-        code=submission.code if submission else "",
-        code_version=submission.version if submission else 0,
-        events=[event_dict(e) for e in newest_events(submission.id, LAST_EVENTS)] if submission else [],
-    )

@@ -13,7 +13,7 @@ from models.db import db, utcnow
 from models.errors import Invalid, NotLoggedIn
 from models.report import Report
 from models.submission import Submission
-from models.user import LEARNER, STAFF, Role
+from models.user import LEARNER, STAFF, Role, staff_names
 from monitoring import sessions
 from monitoring.repositories import sql_class_repository as classes
 from monitoring.repositories import sql_session_repository as repository
@@ -185,11 +185,31 @@ def live_session(session_id):
     row, watches = access.visible_session(someone(), session_id)
     told = repository.session_dict(row)
     if watches:
-        page_data = {"session_id": row.id, "session": told, "user_id": g.viewer.user_id, "is_teacher": True}
-        page_data["csrf_token"] = generate_csrf()
-        return render_template("live/room.html", page_data=page_data)
+        return render_template("live/room.html", page_data=_room_data(row, told))
     told["hand_up"] = find_raised(db.session(), row.id, g.viewer.user_id) is not None
     return _editor(access.own_work_in(g.viewer, row.test_id), told)
+
+
+@bp.get("/sessions/<int:session_id>/summary")
+def session_summary(session_id):
+    """What a live session came to, for who watches it."""
+    row = access.watchable_session(someone(), session_id)
+    access.audit(g.viewer, "summary", scope=f"session:{session_id}")
+    return render_template("live/summary.html", page_data=_room_data(row, repository.session_dict(row)))
+
+
+def _room_data(row, session):
+    """What the pages of those who watch begin with; `staff` are the names of those who may be on it."""
+    course_id = db.session.get(Assignment, row.test_id).course_id
+    return {
+        "session_id": row.id,
+        "session": session,
+        "user_id": g.viewer.user_id,
+        "viewer_id": g.viewer.user_id,
+        "is_teacher": True,
+        "staff": {g.viewer.user_id: g.viewer.name, **staff_names(course_id)},
+        "csrf_token": generate_csrf(),
+    }
 
 
 def _editor(row, session):

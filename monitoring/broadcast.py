@@ -9,6 +9,7 @@ import time
 
 import orjson
 import redis
+from flask import current_app
 
 from monitoring import NAMESPACE, database_number, memory, rooms, sockets
 from monitoring.errands import later
@@ -53,11 +54,53 @@ def resync(session_id, reason, *, to=None):
     _send("resync", {"session_id": session_id, "reason": reason}, to=to or watchers_room(session_id), only_here=True)
 
 
+def learner_room(session_id, user_id):
+    """The Socket.IO room of one learner's tabs in a session."""
+    return f"session:{session_id}:{user_id}"
+
+
+def hand(session, user_id, *, is_up):
+    """All tabs of a learner show his hand as it is now, whoever moved it."""
+    _send("session_changed", {**session, "hand_up": is_up}, to=learner_room(session["id"], user_id))
+
+
 def session_changed(session):
     """A live session moved on: its learners and watchers are told, in every process."""
     for room in (students_room(session["id"]), watchers_room(session["id"])):
         _send("session_changed", session, to=room)
     _news(session_id=session["id"])
+
+
+def session_told(session):
+    """The learners of this process hear how their session stands: the news of it may have been lost."""
+    _send("session_changed", session, to=students_room(session["id"]), only_here=True)
+
+
+def hint(payload, *, to, arrived):
+    """A hint to one socket of this process; `arrived()` is called when its client acknowledges."""
+    app = current_app._get_current_object()
+
+    def acknowledged(*_answer):
+        with app.app_context():
+            arrived()
+
+    sockets().server.emit("hint", payload, namespace=NAMESPACE, to=to, ignore_queue=True, callback=acknowledged)
+
+
+def hint_told(session_id, user_ids):
+    """A hint waits for these learners: every process hands it to their sockets."""
+    rooms().hand_out(session_id, user_ids)
+    later(_publish_hint, (session_id, tuple(user_ids)))
+
+
+def _publish_hint(told):
+    for session_id, user_ids in told:
+        _publish_to_others({"session_id": session_id, "hint_to": list(user_ids)})
+
+
+def hint_watched(told):
+    """Who watches a session, in every process, sees a hint and how far it came."""
+    _send("hint", told, to=watchers_room(told["session_id"]))
 
 
 def recalculation(job):
@@ -86,34 +129,38 @@ def everything_changed():
     _news()
 
 
-def participants_changed(session_id, user_ids):
-    """Somebody came to a session or left it."""
-    _news(user_ids=user_ids, session_id=session_id)
+def participants_changed(session_id, user_ids, *, urgent=False):
+    """Somebody came to a session or left it, or is marked; `urgent` (a hand) waits for no slow tick."""
+    _news(user_ids=user_ids, session_id=session_id, urgent=urgent)
 
 
-def _news(user_ids=None, session_id=None):
-    rooms().mark(user_ids, session_id)
-    later(_publish, (user_ids, session_id))
+def _news(user_ids=None, session_id=None, *, urgent=False):
+    rooms().mark(user_ids, session_id, urgent=urgent)
+    later(_publish, (user_ids, session_id, urgent))
 
 
 def _publish(news):
     """Tell the other processes: one message for each session, and one for whatever sessions these people are in."""
+    for session_id, (user_ids, urgent) in _merged(news).items():
+        _publish_to_others({"user_ids": user_ids, "session_id": session_id, "urgent": urgent})
+
+
+def _publish_to_others(told):
     if rooms().blind:
         return
     try:
-        for session_id, user_ids in _merged(news).items():
-            told = {"from": rooms().process_id, "user_ids": user_ids, "session_id": session_id}
-            memory().publish(news_channel(), orjson.dumps(told))
+        memory().publish(news_channel(), orjson.dumps({"from": rooms().process_id, **told}))
     except redis.RedisError as error:
         log.warning("news were not published, the rooms will look by themselves: %s", error)
 
 
 def _merged(news):
-    """{session_id: whom to look at}; None means all of them."""
+    """{session_id: (whom to look at, whether at once)}; None means all of them."""
     merged = {}
-    for user_ids, session_id in news:
-        known = merged.get(session_id, [])
-        merged[session_id] = None if None in (user_ids, known) else sorted({*known, *user_ids})
+    for user_ids, session_id, urgent in news:
+        known, before = merged.get(session_id, ([], False))
+        whom = None if None in (user_ids, known) else sorted({*known, *user_ids})
+        merged[session_id] = whom, urgent or before
     return merged
 
 
@@ -151,5 +198,9 @@ def _hear(here):
 
 
 def _take_news(here, told):
-    if told["from"] != here.process_id:
-        here.mark(told.get("user_ids"), told.get("session_id"))
+    if told["from"] == here.process_id:
+        return
+    if "hint_to" in told:
+        here.hand_out(told["session_id"], told["hint_to"])
+    elif "user_ids" in told:
+        here.mark(told["user_ids"], told["session_id"], urgent=told["urgent"])

@@ -1,27 +1,30 @@
 """`/monitor`: one handler per message of the contract; what a handler returns is the client's acknowledgement."""
 
 import logging
+from typing import Annotated
 
 import redis
 from flask import request, session
 from flask_socketio import ConnectionRefusedError, Namespace, join_room, leave_room
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from models import access, delivery, viewers
 from models.errors import AppError, Invalid, Unavailable
-from monitoring import broadcast, presence, rooms, sessions
-from monitoring.broadcast import ADMINS, students_room, watchers_room
+from monitoring import broadcast, hints, presence, rights, rooms, sessions
+from monitoring.broadcast import ADMINS, learner_room, students_room, watchers_room
 from monitoring.repositories import sql_session_repository
 
 log = logging.getLogger(__name__)
 
 MOST_EVENTS = 100
+# What is beyond the database's integers is no row's.
+RowId = Annotated[int, Field(gt=0, lt=2**31)]
 
 
 class SessionRequest(BaseModel):
     """A message about one live session."""
 
-    session_id: int
+    session_id: RowId
 
 
 class JoinRequest(SessionRequest):
@@ -35,7 +38,7 @@ class SignalRequest(SessionRequest):
 
     visible: bool = True
     focused: bool = True
-    active: bool = True
+    active: bool | None = None
 
 
 class AckRequest(SessionRequest):
@@ -44,10 +47,16 @@ class AckRequest(SessionRequest):
     seq: int
 
 
+class SeenRequest(BaseModel):
+    """A learner has seen a hint."""
+
+    hint_id: RowId
+
+
 class EventsRequest(BaseModel):
     """A batch of events, each with the fields of log_event and an event_id."""
 
-    session_id: int | None = None
+    session_id: RowId | None = None
     events: list[dict]
 
 
@@ -56,6 +65,9 @@ class Monitor(Namespace):
 
     def trigger_event(self, event, *args):
         """Render what is refused as an acknowledgement; anything else is a logged fault."""
+        if event not in ("connect", "disconnect"):
+            # Without a payload, or with several, a message is one whose payload is wrong.
+            args = (args[0], args[1] if len(args) == 2 else None)
         try:
             return super().trigger_event(event, *args)
         except AppError as error:
@@ -70,6 +82,7 @@ class Monitor(Namespace):
         if viewer is None:
             raise ConnectionRefusedError("not_logged_in")
         session["joined"] = {}
+        rooms().sockets[request.sid] = rights.Socket(_credentials(), viewer.user_id, viewer.is_admin)
         if viewer.is_admin:
             join_room(ADMINS)
 
@@ -85,6 +98,7 @@ class Monitor(Namespace):
 
     def on_disconnect(self, reason=None):
         """A drop is no goodbye."""
+        rooms().sockets.pop(request.sid, None)
         rooms().unwatch(request.sid)
         for session_id, user_id in session.get("joined", {}).items():
             self._gone(int(session_id), user_id, goodbye=False)
@@ -103,7 +117,7 @@ class Monitor(Namespace):
         live_session = access.watchable_session(viewer, parse(SessionRequest, data).session_id)
         access.audit(viewer, "watch", scope=f"session:{live_session.id}")
         join_room(watchers_room(live_session.id))
-        return {"success": True, "snapshot": rooms().watch(live_session.id, request.sid, _credentials())}
+        return {"success": True, "snapshot": rooms().watch(live_session.id, request.sid)}
 
     def on_unwatch(self, data):
         """Leave the room."""
@@ -118,12 +132,12 @@ class Monitor(Namespace):
         live_session = access.joinable_session(viewer, wanted.session_id)
         attempt_id, submission_id = sessions.join(viewer, live_session)
         tab_id = wanted.tab_id or request.sid
-        rooms().lines[live_session.id, request.sid] = presence.connect(
-            live_session.id, request.sid, user_id=viewer.user_id, process_id=rooms().process_id, tab_id=tab_id
-        )
         session["joined"] = {**session["joined"], str(live_session.id): viewer.user_id}
+        rooms().enter(live_session.id, request.sid, user_id=viewer.user_id, tab_id=tab_id)
         join_room(students_room(live_session.id))
+        join_room(learner_room(live_session.id, viewer.user_id))
         broadcast.participants_changed(live_session.id, [viewer.user_id])
+        rooms().hand_out(live_session.id, [viewer.user_id], again=True)
         return {
             "success": True,
             "session": sql_session_repository.session_dict(live_session),
@@ -139,16 +153,22 @@ class Monitor(Namespace):
         if joined.pop(str(session_id), None) is not None:
             session["joined"] = joined
             leave_room(students_room(session_id))
+            leave_room(learner_room(session_id, viewer.user_id))
             self._gone(session_id, viewer.user_id, goodbye=True)
         return {"success": True}
 
     def on_signal(self, data):
-        """A tab was hidden or shown."""
+        """A tab was hidden or shown, or is used again, or is not."""
         viewer, said = self._viewer(), parse(SignalRequest, data)
         if str(said.session_id) in session["joined"]:
-            rooms().lines[said.session_id, request.sid]["visible"] = said.visible
-            presence.look_away(said.session_id, request.sid, visible=said.visible)
+            seen = {"visible": said.visible, "active": said.active}
+            presence.signal(rooms().lines, said.session_id, request.sid, **seen)
             broadcast.participants_changed(said.session_id, [viewer.user_id])
+        return {"success": True}
+
+    def on_seen(self, data):
+        """A hint is before its learner's eyes."""
+        hints.see(self._viewer(), parse(SeenRequest, data).hint_id)
         return {"success": True}
 
     def on_events(self, data):

@@ -14,6 +14,8 @@ from monitoring import memory
 
 EXPECTED, CONNECTED, UNSTABLE, LOST = "EXPECTED", "CONNECTED", "UNSTABLE", "LOST"
 LEFT, FINISHED, REMOVED = "LEFT", "FINISHED", "REMOVED"
+AWAY_STATES = (UNSTABLE, LOST)
+NEVER_HERE = (EXPECTED, REMOVED)
 ACTIVE, IDLE, AWAY = "ACTIVE", "IDLE", "AWAY"
 
 LEASE_EVERY_SECONDS = 5
@@ -29,27 +31,40 @@ _LEASES = "blockpy:leases"
 
 @dataclass
 class Presence:
-    """What Redis knows of one participant; moments in ms. `gone_ms` is when the last connection ended."""
+    """What Redis knows of one participant; moments in ms. `gone_ms` is when the last connection ended.
+
+    `active_ms` is since when a page of his says that it is used, `idle_ms` when the last one said that it is not.
+    """
 
     connected_ms: list = field(default_factory=list)
     visible: bool = True
+    active_ms: int | None = None
+    idle_ms: int | None = None
     gone_ms: int | None = None
     goodbye: bool = False
 
 
 @dataclass(frozen=True)
 class State:
-    """A participant's state and since when (ms); `tabs` are live connections."""
+    """A participant's state and since when (ms); `tabs` are live connections.
+
+    `until_ms` is when time alone will make another state of it, where the room must not wait for its next look.
+    """
 
     state: str
     since_ms: int | None
     tabs: int = 0
     attention: str | None = None
     attention_since_ms: int | None = None
+    until_ms: int | None = field(default=None, compare=False)
 
 
 def _connections(session_id):
     return f"blockpy:session:{session_id}:connections"
+
+
+def _restored(process_id):
+    return f"blockpy:process:{process_id}"
 
 
 def _gone(session_id):
@@ -61,51 +76,71 @@ def clock_ms():
     return int(time.time() * 1000)
 
 
+def lease_clock_ms(time_of_redis):
+    """Leases are of many machines and are compared on one clock, which is Redis's."""
+    seconds, microseconds = time_of_redis
+    return seconds * 1000 + microseconds // 1000
+
+
 def hold_lease(process_id):
     """Say that this process lives; its connections count only while it does."""
+    now_ms = lease_clock_ms(memory().time())
     pipe = memory().pipeline(transaction=False)
-    pipe.hset(_LEASES, process_id, clock_ms())
+    pipe.hset(_LEASES, process_id, now_ms)
     pipe.hgetall(_LEASES)
     leases = pipe.execute()[1]
-    old = [name for name, at in leases.items() if clock_ms() - int(at) > FORGET_SECONDS * 1000]
+    old = [name for name, at in leases.items() if now_ms - int(at) > FORGET_SECONDS * 1000]
     if old:
         memory().hdel(_LEASES, *old)
 
 
-def holds_lease(process_id):
-    """Whether Redis still knows this process's lease; it does not once it was emptied."""
-    return memory().hexists(_LEASES, process_id)
+def remembers(process_id):
+    """Whether Redis still has what this process restored; it has not once it was emptied.
+
+    The lease cannot tell: it is written again every five seconds.
+    """
+    return bool(memory().expire(_restored(process_id), FORGET_SECONDS))
 
 
-def restore(lines):
+def restore(process_id, lines):
     """Write the connections of this process again, {(session_id, sid): record}: Redis may have forgotten them."""
     wanted = dict(lines)
     pipe = memory().pipeline()
     for (session_id, sid), record in wanted.items():
         pipe.hset(_connections(session_id), sid, orjson.dumps(record))
         pipe.expire(_connections(session_id), FORGET_SECONDS)
+    pipe.set(_restored(process_id), 1, ex=FORGET_SECONDS)
     pipe.execute()
     for session_id, sid in wanted.keys() - lines.keys():
         # Gone while we wrote: it must not stay as a ghost for as long as this process lives.
         memory().hdel(_connections(session_id), sid)
 
 
-def connect(session_id, sid, *, user_id, process_id, tab_id):
-    """A tab of a participant is connected; answers the record that is kept of it."""
-    record = {"user_id": user_id, "process": process_id, "tab": tab_id, "at": clock_ms(), "visible": True}
+def new_line(*, user_id, process_id, tab_id):
+    """The record that is kept of a tab of a participant that is connected now."""
+    place = {"user_id": user_id, "process": process_id, "tab": tab_id, "at": clock_ms()}
+    return {**place, "visible": True, "active": None, "active_at": None}
+
+
+def connect(session_id, sid, record):
+    """A tab of a participant is connected."""
     pipe = memory().pipeline()
     pipe.hset(_connections(session_id), sid, orjson.dumps(record))
-    pipe.hdel(_gone(session_id), user_id)
+    pipe.hdel(_gone(session_id), record["user_id"])
     pipe.expire(_connections(session_id), FORGET_SECONDS)
     pipe.execute()
-    return record
 
 
-def look_away(session_id, sid, *, visible):
-    """A tab was hidden or shown."""
-    stored = memory().hget(_connections(session_id), sid)
-    if stored is not None:
-        memory().hset(_connections(session_id), sid, orjson.dumps(orjson.loads(stored) | {"visible": visible}))
+def signal(lines, session_id, sid, *, visible, active):
+    """What a tab of this process says of itself; one that is gone meanwhile must not come back as a ghost."""
+    record = lines.get((session_id, sid))
+    if record is None:
+        return
+    since = clock_ms() if record["active"] != active else record["active_at"]
+    record |= {"visible": visible, "active": active, "active_at": since}
+    memory().hset(_connections(session_id), sid, orjson.dumps(record))
+    if (session_id, sid) not in lines:
+        memory().hdel(_connections(session_id), sid)
 
 
 def disconnect(session_id, sid, *, user_id, goodbye):
@@ -117,11 +152,13 @@ def disconnect(session_id, sid, *, user_id, goodbye):
 def leave(session_id, *, user_id, goodbye=True):
     """A participant is gone unless another tab of his is alive; what a dead process left behind is none."""
     pipe = memory().pipeline(transaction=False)
+    pipe.time()
     pipe.hgetall(_LEASES)
     pipe.hvals(_connections(session_id))
-    leases, records = pipe.execute()
+    time_of_redis, leases, records = pipe.execute()
+    leases_now_ms = lease_clock_ms(time_of_redis)
     others = [record for record in map(orjson.loads, records) if record["user_id"] == user_id]
-    if not any(clock_ms() - _lease_ms(leases, record) < LEASE_MS for record in others):
+    if not any(leases_now_ms - _lease_ms(leases, record) < LEASE_MS for record in others):
         pipe = memory().pipeline()
         pipe.hset(_gone(session_id), user_id, orjson.dumps({"at": clock_ms(), "goodbye": goodbye}))
         pipe.expire(_gone(session_id), FORGET_SECONDS)
@@ -129,32 +166,41 @@ def leave(session_id, *, user_id, goodbye=True):
 
 
 def _lease_ms(leases, record):
-    return int(leases.get(record["process"].encode(), 0))
+    """When the record's process last said that it lives; in a Redis just emptied, when the line was made."""
+    return int(leases.get(record["process"].encode(), record["at"]))
 
 
 def read(session_id, *, now_ms):
     """{user_id: Presence} of everybody whom Redis knows in this session."""
     pipe = memory().pipeline(transaction=False)
+    pipe.time()
     pipe.hgetall(_LEASES)
     pipe.hvals(_connections(session_id))
     pipe.hgetall(_gone(session_id))
-    leases, records, gone = pipe.execute()
+    time_of_redis, leases, records, gone = pipe.execute()
+    leases_now_ms = lease_clock_ms(time_of_redis)
     found = {}
     for user_id, stored in gone.items():
         record = orjson.loads(stored)
         found[int(user_id)] = Presence(gone_ms=record["at"], goodbye=record["goodbye"])
-    shown = {}
     for record in map(orjson.loads, records):
         person = found.setdefault(record["user_id"], Presence())
-        lease_ms = _lease_ms(leases, record)
-        if now_ms - lease_ms < LEASE_MS:
-            person.connected_ms.append(record["at"])
-            shown[record["user_id"]] = shown.get(record["user_id"], False) or record["visible"]
+        lease_age_ms = leases_now_ms - _lease_ms(leases, record)
+        if lease_age_ms < LEASE_MS:
+            _take_line(person, record)
         else:
-            person.gone_ms = max(person.gone_ms or 0, lease_ms, record["at"])
-    for user_id, visible in shown.items():
-        found[user_id].visible = visible
+            person.gone_ms = max(person.gone_ms or 0, now_ms - lease_age_ms, record["at"])
     return found
+
+
+def _take_line(person, record):
+    """One more connection that lives: the person looks here if any page is visible, and is at work if any is used."""
+    person.visible = record["visible"] or (bool(person.connected_ms) and person.visible)
+    person.connected_ms.append(record["at"])
+    if record["active"]:
+        person.active_ms = min(record["active_at"], person.active_ms or record["active_at"])
+    elif record["active"] is False:
+        person.idle_ms = max(record["active_at"], person.idle_ms or 0)
 
 
 def state_of(presence, *, now_ms, session_status, attempt_status, joined, last_call_ms, is_expected=True):
@@ -181,16 +227,19 @@ def _ended(session_status, attempt_status, is_expected):
 
 
 def _connected(presence, now_ms, last_call_ms):
-    since_ms = min(presence.connected_ms)
+    since_ms, tabs = min(presence.connected_ms), len(presence.connected_ms)
     acted_ms = max(last_call_ms or 0, since_ms)
     if not presence.visible:
-        return State(CONNECTED, since_ms, len(presence.connected_ms), AWAY, acted_ms)
-    return State(CONNECTED, since_ms, len(presence.connected_ms), *_attention(now_ms, acted_ms))
+        return State(CONNECTED, since_ms, tabs, AWAY, acted_ms)
+    if presence.active_ms is not None:
+        return State(CONNECTED, since_ms, tabs, ACTIVE, max(acted_ms, presence.active_ms))
+    return State(CONNECTED, since_ms, tabs, *_attention(now_ms, acted_ms, presence.idle_ms or 0))
 
 
-def _attention(now_ms, acted_ms):
+def _attention(now_ms, acted_ms, idle_ms=0):
+    """By what was done last; a page that was used without anything to tell says itself when that ended."""
     if now_ms - acted_ms >= IDLE_AFTER_MS:
-        return IDLE, acted_ms + IDLE_AFTER_MS
+        return IDLE, max(acted_ms + IDLE_AFTER_MS, idle_ms)
     return ACTIVE, acted_ms
 
 
@@ -202,10 +251,13 @@ def _came_back(presence, last_call_ms):
 def _disconnected(presence, now_ms, last_call_ms):
     """Not at once: a reload is no leave, and who still calls over HTTP is not lost."""
     if presence.goodbye:
-        left = now_ms - presence.gone_ms >= LEFT_AFTER_MS
-        return State(LEFT if left else UNSTABLE, presence.gone_ms)
+        return _unstable(now_ms, presence.gone_ms, presence.gone_ms + LEFT_AFTER_MS, LEFT)
     heard_ms = max(presence.gone_ms, last_call_ms or 0)
-    return State(LOST if now_ms - heard_ms >= LOST_AFTER_MS else UNSTABLE, presence.gone_ms)
+    return _unstable(now_ms, presence.gone_ms, heard_ms + LOST_AFTER_MS, LOST)
+
+
+def _unstable(now_ms, gone_ms, until_ms, then):
+    return State(then, gone_ms) if now_ms >= until_ms else State(UNSTABLE, gone_ms, until_ms=until_ms)
 
 
 def _without_socket(now_ms, joined, last_call_ms):

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 
 import orjson
 import redis
@@ -63,12 +64,16 @@ def init_app(app, *, async_mode):
 
 
 def serve(app):
-    """Serve until stopped. Deflate is refused: small frames cost more to compress than to send."""
+    """Serve until stopped; SIGTERM lets those who watch know first.
+
+    Deflate is refused: small frames cost more to compress than to send.
+    """
     app.extensions["rooms"].start()
     app.extensions["errands"].start()
     app.wsgi_app = _without_deflate(app.wsgi_app)
     _collect_less()
     options = {"max_size": MOST_SOCKETS, "log_output": False} if _is_eventlet(app) else {"allow_unsafe_werkzeug": True}
+    signal.signal(signal.SIGTERM, app.extensions["rooms"].move_away)
     log.info("serving host=%s port=%s", app.config["HOST"], app.config["PORT"])
     app.extensions["socketio"].run(app, host=app.config["HOST"], port=app.config["PORT"], **options)
 

@@ -3,7 +3,7 @@
 import logging
 
 import redis
-from sqlalchemy import select
+from sqlalchemy import case, select
 
 from models import access, ingest, live
 from models.assignment import Assignment
@@ -37,7 +37,8 @@ class _SomebodyCame(AppError):
 
 
 def new_session(viewer, *, class_id, assignment_id, scheduled_at=None, time_limit_minutes=None):
-    """Plan a live session of a class on an assignment of its course."""
+    """Plan a live session of a class on an assignment of its course. Planned for a time to come, it opens then."""
+    now = utcnow()
     row = classes.active_class(viewer, class_id)
     assignment = access.get_assignment(viewer, assignment_id)
     access.staffed_course(viewer, assignment.course_id)
@@ -51,7 +52,8 @@ def new_session(viewer, *, class_id, assignment_id, scheduled_at=None, time_limi
             class_id=class_id,
             test_id=assignment_id,
             created_by=viewer.user_id,
-            scheduled_at=scheduled_at or utcnow(),
+            scheduled_at=scheduled_at or now,
+            opens_by_time=scheduled_at is not None and scheduled_at > now,
             time_limit_minutes=time_limit_minutes,
         )
         session.add(made)
@@ -113,6 +115,9 @@ def _concerned(session, row, wanted):
 
 
 def _stamps(wanted, now):
+    if wanted == live.WAITING_FOR_STUDENTS:
+        # Opened before its time: what learners do from now on is part of it.
+        return {"scheduled_at": case((SessionModel.scheduled_at > now, now), else_=SessionModel.scheduled_at)}
     if wanted == live.IN_PROGRESS:
         return {"started_at": now}
     return {"completed_at": now} if wanted in (live.COMPLETED, live.CANCELLED) else {}
@@ -239,24 +244,27 @@ def raise_hand(viewer, session_row, message, *, now=None):
 
     if hands.find_raised(db.session(), session_row.id, viewer.user_id) is None:
         ingest.append([event], write=write)
-    broadcast.participants_changed(session_row.id, [viewer.user_id])
+    broadcast.participants_changed(session_row.id, [viewer.user_id], urgent=True)
+    broadcast.hand(sessions.session_dict(session_row), viewer.user_id, is_up=True)
     return hands.find_raised(db.session(), session_row.id, viewer.user_id) or HelpRequest(
         message=message, raised_at=now
     )
 
 
-def lower_hand(viewer, session_row, *, now=None):
-    """The hand goes down; one that is down already stays down."""
-    now = now or utcnow()
-    if hands.find_raised(db.session(), session_row.id, viewer.user_id) is None:
+def lower_hand(viewer, session_row, user_id=None, *, now=None):
+    """A hand goes down, the viewer's own or that of a student whom he has helped; one that is down stays down."""
+    now, user_id = now or utcnow(), user_id or viewer.user_id
+    if hands.find_raised(db.session(), session_row.id, user_id) is None:
         return
-    event = _event("help_lowered", viewer.user_id, session_row, None, now)
+    event = _event("help_lowered", user_id, session_row, None, now)
+    event.actor_id = viewer.user_id
 
     def write(session):
-        hands.lower_all(session, session_row.id, user_id=viewer.user_id, now=now)
+        hands.lower_all(session, session_row.id, user_id=user_id, now=now)
 
     ingest.append([event], write=write)
-    broadcast.participants_changed(session_row.id, [viewer.user_id])
+    broadcast.participants_changed(session_row.id, [user_id], urgent=True)
+    broadcast.hand(sessions.session_dict(session_row), user_id, is_up=False)
 
 
 def _event(event_type, user_id, row, submission_id=None, *parts):

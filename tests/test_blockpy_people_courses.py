@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from models.assignment import AssignmentGroup
-from models.db import db, release
+from models.db import db, release, transaction
+from models.live import AttemptModel
 from models.report import SUBMISSIONS, Report
 from models.streams import AnalyticsAccessAudit
 from models.user import Role, User
@@ -35,6 +36,7 @@ STAFF_MAKE = (401, 404, 403, 404, 403, 201, 201)
 OWNER = (401, 404, 404, 404, 200, 200, 200)
 ROOM = (401, 404, 404, 404, 404, 200, 200)
 SELF = (401, 404, 404, 404, 200, 404, 200)
+PARTICIPANT = "/api/sessions/<int:session_id>/students/<int:user_id>"
 
 # (method, rule): (a body, what each of WHO is answered). Each caller in this order, on one database.
 ROUTES = {
@@ -42,6 +44,11 @@ ROUTES = {
     ("GET", "/api/assignments/<int:assignment_id>/counts"): (None, STAFF),
     ("GET", "/api/assignments/<int:assignment_id>/series"): (None, STAFF),
     ("PUT", "/api/assignments/<int:assignment_id>/submissions/me"): (None, (401, 404, 200, 404, 200, 200, 404)),
+    ("GET", "/api/attempts/<int:attempt_id>"): (None, OWNER),
+    ("POST", "/api/attempts/<int:attempt_id>/highlights"): (
+        {"text": "x", "passage_id": "answer.py", "position_start": 0, "position_end": 1, "color_code": "#FFCC00"},
+        (401, 404, 404, 404, 201, 201, 201),
+    ),
     ("GET", "/api/classes"): (None, OWN_LIST),
     ("POST", "/api/classes"): ({"name": "C", "student_ids": [], "course_id": "course_id"}, STAFF_MAKE),
     ("GET", "/api/classes/<int:class_id>"): (None, ROOM),
@@ -90,7 +97,18 @@ ROUTES = {
     ("POST", "/api/sessions/<int:session_id>/help"): ({}, (401, 404, 404, 404, 200, 404, 404)),
     ("DELETE", "/api/sessions/<int:session_id>/help"): (None, (401, 404, 404, 404, 204, 404, 404)),
     ("GET", "/api/sessions/<int:session_id>/snapshot"): (None, ROOM),
-    ("GET", "/api/sessions/<int:session_id>/students/<int:user_id>"): (None, ROOM),
+    ("GET", "/api/sessions/<int:session_id>/activity"): (None, ROOM),
+    ("GET", "/api/sessions/<int:session_id>/export.csv"): (None, ROOM),
+    ("GET", "/api/sessions/<int:session_id>/summary"): (None, ROOM),
+    ("GET", "/api/sessions/<int:session_id>/hints"): (None, OWNER),
+    ("POST", "/api/sessions/<int:session_id>/hints"): ({"message": "hint"}, (401, 404, 404, 404, 404, 201, 201)),
+    ("GET", PARTICIPANT): (None, ROOM),
+    ("GET", f"{PARTICIPANT}/history"): (None, ROOM),
+    ("GET", f"{PARTICIPANT}/code"): (None, (401, 404, 404, 404, 404, 422, 422)),
+    ("POST", f"{PARTICIPANT}/claim"): (None, (401, 404, 404, 404, 404, 200, 409)),
+    ("DELETE", f"{PARTICIPANT}/claim"): (None, ROOM),
+    ("POST", f"{PARTICIPANT}/snooze"): ({"minutes": 5}, ROOM),
+    ("DELETE", f"{PARTICIPANT}/help"): (None, ROOM),
     ("GET", "/api/submissions/<int:submission_id>"): (None, OWNER),
     ("GET", "/api/submissions/<int:submission_id>/counts"): (None, OWNER),
     ("GET", "/api/submissions/<int:submission_id>/events"): (None, OWNER),
@@ -112,11 +130,15 @@ def place(app):
     row = classes.new_class(viewer(school.teacher), name="Class", student_ids=[learner.id])
     planned = sessions.new_session(viewer(school.teacher), class_id=row.id, assignment_id=school.assignment.id)
     opened = sessions.move(viewer(school.teacher), planned, "open")
+    attempt = AttemptModel(student_id=learner.id, test_id=school.assignment.id, session_id=opened.id)
+    with transaction() as session:
+        session.add(attempt)
     run = recalculation.request_recalculation(
         scope="course", scope_id=school.course.id, dry_run=True, requested_by=school.teacher.id
     )
     ids = {
         "assignment_id": school.assignment.id,
+        "attempt_id": attempt.id,
         "class_id": row.id,
         "course_id": school.course.id,
         "group_id": AssignmentGroup.new(school.course.id, school.teacher.id, "Group").id,

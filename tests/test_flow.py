@@ -7,6 +7,7 @@ import time
 import pytest
 from socketio.exceptions import ConnectionError as Refused
 
+from monitoring.watchers import LAG_SECONDS
 from tests.clients import connect, eventually, make_socket, moment
 
 pytest_plugins = ("tests.houses",)
@@ -178,30 +179,50 @@ def test_outsiders_are_answered_as_if_the_session_did_not_exist(house):
         connect(make_socket(reconnection=False), house.url, "no token of anybody")
 
 
-@on_sqlite
-def test_a_watcher_that_stops_answering_gets_three_frames_and_must_look_anew(house):
+def fall_behind(house):
+    """A room with a page that keeps up and one that acknowledged once and then no more: (pupil, both, seq acked)."""
     session_id, (pupil,) = house.room(0)
-    awake = house.watcher(session_id)
-    asleep = house.watcher(session_id)
+    awake, asleep = house.watcher(session_id), house.watcher(session_id)
     asleep.acks = False
     acked = asleep.seq
     asleep.answer(acked)
     asleep.call("signal", {"session_id": session_id})
-
     for number in range(1, 8):
         pupil.log("Run.Program")
         awake.until_row(pupil.user_id, runs=number)
     awake.until(
         lambda: awake.beats and awake.beats[-1][1]["seq"] >= awake.seq >= acked + 7, 8, "a beat after all frames"
     )
-
     assert [frame["to"] for _, frame in asleep.frames if frame["to"] > acked] == [acked + 1, acked + 2, acked + 3]
     assert asleep.row(pupil.user_id)["counts"]["runs"] < 7
-    assert asleep.resyncs == []
+    return pupil, awake, asleep, acked
+
+
+@on_sqlite
+def test_a_watcher_that_is_slow_gets_three_frames_and_then_the_rest_in_one(house):
+    pupil, awake, asleep, acked = fall_behind(house)
+
+    asleep.acks = True
     asleep.answer()
+
+    asleep.until_row(pupil.user_id, runs=7)
+    merged = next(frame for _, frame in asleep.frames if frame["to"] > acked + 3)
+    assert (merged["from"], merged["to"]) == (acked + 4, awake.seq)
+    asleep.until_same_as(house.teacher, 5)
+    pupil.log("Run.Program")
+    asleep.until_row(pupil.user_id, runs=8)
+    assert (asleep.resyncs, asleep.violations, awake.violations) == ([], [], [])
+
+
+@on_sqlite
+def test_a_watcher_that_slept_is_told_to_look_anew(house):
+    pupil, awake, asleep, _ = fall_behind(house)
+    time.sleep(LAG_SECONDS)
+
+    asleep.answer()
+
     asleep.until(lambda: asleep.resyncs, 5, "told to look anew")
     asleep.acks = True
-    asleep.until_row(pupil.user_id, runs=7)
     asleep.until_same_as(house.teacher, 5)
     pupil.log("Run.Program")
     asleep.until_row(pupil.user_id, runs=8)

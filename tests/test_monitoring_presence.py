@@ -104,6 +104,16 @@ def test_attention_is_idle_60_s_after_the_last_act(connected_ago_ms, called_ago_
     assert found == State("CONNECTED", NOW - connected_ago_ms, 1, attention, NOW - since_ago_ms)
 
 
+def test_who_reads_and_scrolls_is_active_without_an_event():
+    used = dataclasses.replace(connected(10 * MINUTE), active_ms=NOW - 9 * MINUTE)
+    rests = dataclasses.replace(connected(10 * MINUTE), idle_ms=NOW - MINUTE)
+
+    found, rested = state_at(used), state_at(rests)
+
+    assert (found.attention, found.attention_since_ms) == ("ACTIVE", NOW - 9 * MINUTE)
+    assert (rested.attention, rested.attention_since_ms) == ("IDLE", NOW - MINUTE)
+
+
 def test_connections_are_counted_and_the_person_is_here_since_the_first():
     found = state_at(connected(5_000, 30_000, 1_000))
 
@@ -136,6 +146,13 @@ def test_what_has_ended_has_ended_whatever_the_connections_say(facts, wanted):
     assert state_at(connected(1_000), **facts).state == wanted
 
 
+def test_a_state_says_when_time_alone_will_change_it():
+    assert state_at(gone(5_000, goodbye=False)).until_ms == NOW + 15_000
+    assert state_at(gone(5_000, goodbye=False), last_call_ms=NOW - 1_000).until_ms == NOW + 19_000
+    assert state_at(gone(1_000, goodbye=True)).until_ms == NOW + 4_000
+    assert state_at(gone(30_000, goodbye=False)).until_ms is None
+
+
 @pytest.mark.parametrize(
     ("state", "stored"),
     [
@@ -165,20 +182,25 @@ class TestInRedis:
 
     @pytest.fixture
     def now(self, monkeypatch):
-        """`now(ms)` sets the clock that connections and leases are written by."""
+        """`now(ms)` sets the clocks that connections and leases are written by: the process's, and Redis's."""
 
         def set_to(ms):
             monkeypatch.setattr(presence, "clock_ms", lambda: ms)
+            monkeypatch.setattr(presence, "lease_clock_ms", lambda _time_of_redis: ms)
             return ms
 
+        self.set_clock = set_to
         set_to(NOW)
         return set_to
 
     def read(self, ago_ms=0):
+        self.set_clock(NOW + ago_ms)
         return presence.read(self.SESSION, now_ms=NOW + ago_ms)
 
     def enter(self, sid, *, user_id=7, process="p1"):
-        presence.connect(self.SESSION, sid, user_id=user_id, process_id=process, tab_id=sid)
+        record = presence.new_line(user_id=user_id, process_id=process, tab_id=sid)
+        presence.connect(self.SESSION, sid, record)
+        return {(self.SESSION, sid): record}
 
     def go(self, sid, *, user_id=7, goodbye=False):
         presence.disconnect(self.SESSION, sid, user_id=user_id, goodbye=goodbye)
@@ -192,10 +214,11 @@ class TestInRedis:
 
         assert found == (Presence([NOW]) if alive else Presence(gone_ms=NOW))
 
-    def test_a_connection_of_a_process_without_any_lease_does_not_count(self, now):
+    def test_a_connection_without_any_lease_counts_for_as_long_as_a_lease_would(self, now):
         self.enter("a")
 
-        assert self.read()[7] == Presence(gone_ms=NOW)
+        assert self.read(presence.LEASE_MS - 1)[7] == Presence([NOW])
+        assert self.read(presence.LEASE_MS)[7] == Presence(gone_ms=NOW)
 
     def test_closing_one_of_three_tabs_changes_only_their_number(self, now):
         presence.hold_lease("p1")
@@ -239,34 +262,50 @@ class TestInRedis:
 
     def test_what_redis_forgot_is_written_again_but_for_who_left_meanwhile(self, now):
         presence.hold_lease("p1")
-        lines = {(self.SESSION, "a"): presence.connect(self.SESSION, "a", user_id=7, process_id="p1", tab_id="t")}
+        lines = self.enter("a")
+        presence.restore("p1", lines)
         before = self.read()
         memory().flushdb()
-        emptied = presence.holds_lease("p1")
-
         presence.hold_lease("p1")
-        presence.restore(lines)
+        emptied = presence.remembers("p1")
 
-        assert (emptied, presence.holds_lease("p1")) == (False, True)
+        presence.restore("p1", lines)
+
+        assert (emptied, presence.remembers("p1")) == (False, True)
         assert self.read() == before == {7: Presence([NOW])}
 
     def test_a_person_looks_away_when_all_his_pages_are_hidden(self, now):
         presence.hold_lease("p1")
-        self.enter("a")
-        self.enter("b")
+        lines = self.enter("a") | self.enter("b")
 
-        presence.look_away(self.SESSION, "a", visible=False)
+        presence.signal(lines, self.SESSION, "a", visible=False, active=None)
         one_hidden = self.read()[7].visible
-        presence.look_away(self.SESSION, "b", visible=False)
+        presence.signal(lines, self.SESSION, "b", visible=False, active=None)
 
         assert (one_hidden, self.read()[7].visible) == (True, False)
+
+    def test_a_page_that_is_used_says_so_and_when_that_ended(self, now):
+        presence.hold_lease("p1")
+        lines = self.enter("a") | self.enter("b")
+
+        now(NOW + 1)
+        presence.signal(lines, self.SESSION, "a", visible=True, active=True)
+        now(NOW + 2)
+        presence.signal(lines, self.SESSION, "a", visible=True, active=True)
+        used = self.read(3)[7]
+        now(NOW + MINUTE)
+        presence.signal(lines, self.SESSION, "a", visible=True, active=False)
+
+        assert (used.active_ms, used.idle_ms) == (NOW + 1, None)
+        idle = self.read(0)[7]
+        assert (idle.active_ms, idle.idle_ms) == (None, NOW + MINUTE)
 
     def test_a_signal_of_a_connection_that_is_gone_brings_nobody_back(self, now):
         presence.hold_lease("p1")
         self.enter("a")
         self.go("a")
 
-        presence.look_away(self.SESSION, "a", visible=True)
+        presence.signal({}, self.SESSION, "a", visible=True, active=True)
 
         assert self.read()[7] == Presence(gone_ms=NOW)
 
@@ -283,4 +322,5 @@ class TestInRedis:
 
         stored = orjson.loads(memory().hget(f"blockpy:session:{self.SESSION}:connections", "a"))
 
-        assert stored == {"user_id": 7, "process": "p1", "tab": "a", "at": NOW, "visible": True}
+        told = {"user_id": 7, "process": "p1", "tab": "a", "at": NOW}
+        assert stored == {**told, "visible": True, "active": None, "active_at": None}

@@ -12,6 +12,7 @@ WORDS = {
     "workers.counts.recalculate_submission_counts_from_logs": "Recalculate a submission",
     "workers.counts.tell_assigned": "Tell learners what is assigned",
     "workers.counts.verify_sample": "Compare a sample with the log",
+    "workers.live.open_planned": "Open lessons whose time has come",
     "workers.live.close_overdue": "Close lessons that are over their time",
     "workers.live.flush_presence": "Write down who is here",
     "workers.recalculation.recalculate": "Recalculate from the log",

@@ -1,4 +1,4 @@
-"""Jobs of the live rooms: flush who is here into the sessions' rows, close what is over its time."""
+"""Jobs of the live rooms: flush who is here into the sessions' rows, open and close what is due."""
 
 import logging
 from datetime import timedelta
@@ -48,6 +48,16 @@ def _flushed(item, person, acted_at, now_ms):
     return item | {"connection_status": presence.stored_status(state.state), "last_activity": seen}
 
 
+def open_planned():
+    """Open sessions whose planned time has come, in their teacher's name."""
+    now = utcnow()
+    query = select(SessionModel).where(
+        SessionModel.status == live.SCHEDULED, SessionModel.opens_by_time, SessionModel.scheduled_at <= now
+    )
+    for row in db.session.scalars(query).all():
+        _move(row, "open", now)
+
+
 def close_overdue():
     """Complete sessions in progress that are over their time limit, in their teacher's name."""
     query = select(SessionModel).where(
@@ -56,12 +66,12 @@ def close_overdue():
     now = utcnow()
     for row in db.session.scalars(query).all():
         if row.started_at + timedelta(minutes=row.time_limit_minutes) <= now:
-            _close(row, now)
+            _move(row, "complete", now)
 
 
-def _close(row, now):
-    """What somebody else has closed at this moment is closed."""
+def _move(row, action, now):
+    """What somebody else has moved at this moment is moved."""
     try:
-        sessions.move(viewers.Viewer(row.created_by, "", "", False, via="job"), row, "complete", now=now)
+        sessions.move(viewers.Viewer(row.created_by, "", "", False, via="job"), row, action, now=now)
     except Conflict as conflict:
-        log.info("session_id=%s was not closed by its time limit: %s", row.id, conflict)
+        log.info("session_id=%s action=%s was not done by time: %s", row.id, action, conflict)

@@ -21,6 +21,7 @@ EVERY = (
     (2, queue.COUNTS, counts.increment_counts),
     (2, queue.COUNTS, live.flush_presence),
     (5, queue.COUNTS, recalculation.sweep_recalculations),
+    (10, queue.UPKEEP, live.open_planned),
     (30, queue.UPKEEP, live.close_overdue),
     (60, queue.UPKEEP, counts.tell_assigned),
     (6 * 3600, queue.UPKEEP, upkeep.make_partitions),

@@ -18,6 +18,12 @@ def find_attempt(session, session_id, user_id):
     return session.scalar(query.order_by(AttemptModel.id.desc()).limit(1))
 
 
+def locked_attempt(session, attempt_id):
+    """The attempt as it is now, locked until the commit."""
+    query = select(AttemptModel).where(AttemptModel.id == attempt_id).with_for_update()
+    return session.scalar(query.execution_options(populate_existing=True))
+
+
 def ensure_attempt(session, session_row, user_id, *, submission_id, now):
     """The learner's attempt in a running session: made, or taken up again; answers (attempt, whether it began now)."""
     attempt = find_attempt(session, session_row.id, user_id)
