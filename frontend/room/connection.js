@@ -1,6 +1,6 @@
 // The line to the server: connect, watch, keep the picture true by the contract's rule, notice silence, come back.
 
-import { APPLIED, GAP, applyFrame, changedBetween, fromSnapshot } from "./picture.js";
+import { APPLIED, GAP, applyFrame, changedBetween, fromSnapshot, takeRows } from "./picture.js";
 
 export const STALE_MS = 10_000;
 const BACKOFF_SECONDS = [0.5, 1, 2, 4, 5];
@@ -23,8 +23,8 @@ export function backoff(tries, random = Math.random()) {
 
 /**
  * Watch a session over `socket` (made with `reconnection: false`: its own backoff loses its jitter at the cap).
- * `on` has `picture(picture, changed)`, `session(session)`, `news()`, `line(state)` and `refused(error)`.
- * `line` is "connecting", "live" or "away".
+ * `on` has `picture(picture, changed)`, `watched()` after each whole picture, `hint(hint)`, `news()`, `line(state)` and
+ * `refused(error)`; `line` is "connecting", "live" or "away".
  */
 export class Connection {
   constructor(socket, sessionId, on) {
@@ -90,6 +90,7 @@ export class Connection {
     socket.on("frame", mine((frame) => this.#frame(frame)));
     socket.on("beat", mine((beat) => this.#beat(beat)));
     socket.on("resync", mine(() => this.#watch()));
+    socket.on("hint", mine((hint) => this.on.hint(hint)));
     socket.on("session_changed", (session) => {
       if (session?.id === this.sessionId) this.#session(session);
     });
@@ -120,6 +121,7 @@ export class Connection {
     this.#heard(snapshot.at);
     this.#setLine("live");
     this.on.picture(this.picture, changedBetween(before, this.picture));
+    this.on.watched();
     this.#acknowledge();
     for (const frame of buffered) {
       if (this.buffer) break;
@@ -168,6 +170,15 @@ export class Connection {
   /** The answer to a command of this page: the same as if it had been told. */
   sessionAnswered(session) {
     this.#session(session);
+  }
+
+  /** The same for a row that a command answered; its frame comes too, and then changes nothing. */
+  rowAnswered(row) {
+    if (!this.picture || this.buffer) return;
+    const { rows, changed } = takeRows(this.picture, [row]);
+    if (!changed.size) return;
+    this.picture = { ...this.picture, rows };
+    this.on.picture(this.picture, changed);
   }
 
   /** A short random wait, because after a fault every watcher finds its gap in the same moment. */

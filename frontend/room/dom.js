@@ -43,13 +43,19 @@ export function pageData() {
 }
 
 const REDUCED = matchMedia("(prefers-reduced-motion: reduce)");
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+let markColour = "";
+DARK.addEventListener("change", () => {
+  markColour = "";
+});
 
 /** A soft mark that fades in a second: something here is new. */
 export function mark(node) {
   if (REDUCED.matches || !node.animate) return;
-  const colour = getComputedStyle(document.documentElement).getPropertyValue("--mark");
+  // Asked once: asking makes the browser work out every style that is waiting.
+  markColour ||= getComputedStyle(document.documentElement).getPropertyValue("--mark");
   // In steps: what fades smoothly is painted 60 times, and this is enough for the eye.
-  node.animate([{ backgroundColor: colour }, { backgroundColor: "transparent" }], { duration: 1000, easing: "steps(8)" });
+  node.animate([{ backgroundColor: markColour }, { backgroundColor: "transparent" }], { duration: 1000, easing: "steps(8)" });
 }
 
 /** A question in the page's own dialog; answers true for yes. */

@@ -1,23 +1,23 @@
 // The room's head line: what runs here, since when, how old the picture is, who is here, and the session's commands.
 
 import { call } from "./api.js";
+import { bannerWords } from "./notices.js";
 import { ask, el, setAttribute, setChip, setText } from "./dom.js";
 import { isHere, isOver, participants } from "./picture.js";
 import { clock, sessionChip, sessionWords } from "./words.js";
-
-const BEHIND_SECONDS = 5;
 
 const COMMANDS = {
   SCHEDULED: ["open", "cancel"],
   WAITING_FOR_STUDENTS: ["start", "cancel"],
   IN_PROGRESS: ["complete", "cancel"],
 };
+const IN_MENU = new Set(["cancel"]);
 
 const WORDS = {
   open: { label: "Open for students" },
   start: { label: "Start" },
   complete: { label: "End …", quiet: true, ask: { title: "End the session?", yes: "End it", no: "Go on", text: "All programs are kept and count as submitted. A session that has ended cannot be started again." } },
-  cancel: { label: "Cancel …", quiet: true, ask: { title: "Cancel the session?", yes: "Cancel the session", no: "Keep it", danger: true, text: "It is closed for everyone and does not count as done. What the students wrote is kept. This cannot be undone." } },
+  cancel: { label: "Cancel the session …", quiet: true, ask: { title: "Cancel the session?", yes: "Cancel the session", no: "Keep it", danger: true, text: "It is closed for everyone and does not count as done. What the students wrote is kept. This cannot be undone." } },
 };
 
 /** The age of the picture in words: `{word, tone, shape}`. */
@@ -32,10 +32,11 @@ export function ageChip({ line, silentMs, stale, over, hasPicture, refused }) {
 
 export class Head {
   /** `answered(session)` is called with what a command answered. */
-  constructor(parts, { sessionId, csrf, answered }) {
+  constructor(parts, { sessionId, csrf, speaker, answered }) {
     this.parts = parts;
     this.sessionId = sessionId;
     this.csrf = csrf;
+    this.speaker = speaker;
     this.answered = answered;
   }
 
@@ -48,34 +49,40 @@ export class Head {
       setText(this.parts.here, `${counted} of ${everyone.length} ${over ? "took part" : "here"}`);
     }
     this.#buttons(session.status);
+    this.#ended(session);
+  }
+
+  #ended(session) {
     const over = isOver(session);
     this.parts.ended.hidden = !over;
     this.parts.needs.hidden = over;
-    if (over) {
-      const how = session.status === "CANCELLED" ? "was cancelled" : "has ended";
-      setText(this.parts.ended, `This session ${how}${session.completed_at ? ` at ${clock(session.completed_at)}` : ""}. Below is its last picture.`);
-    }
+    if (!over) return;
+    const how = session.status === "CANCELLED" ? "was cancelled" : "has ended";
+    setText(this.parts.endedWords, `This session ${how}${session.completed_at ? ` at ${clock(session.completed_at)}` : ""}. Below is its last picture.`);
   }
 
-  passTime(session, age, now) {
-    setText(this.parts.status, sessionWords(session, now));
+  passTime(session, age) {
+    setText(this.parts.status, sessionWords(session, age.now));
     setChip(this.parts.age, ageChip(age));
     this.parts.age.classList.toggle("filled", age.stale && !age.over);
-    // Said once when the line goes and once when it is back, not with every second of its age.
-    const line = age.over ? "" : age.stale && age.hasPicture ? "The picture is old. Reconnecting." : this.wasStale ? "Live again." : "";
-    if (age.hasPicture) {
-      if (line) setText(this.parts.lineSay, line);
-      this.wasStale = age.stale || (this.wasStale && !line);
-    }
+    if (age.hasPicture && !age.over) this.#sayLine(age.stale);
   }
 
-  notices(picture, behindSeconds) {
-    const words = picture.notices.filter((notice) => notice.kind !== "mass_drop").map((notice) => notice.message);
-    if (behindSeconds > BEHIND_SECONDS && !picture.notices.some((notice) => notice.kind === "counts_behind")) {
-      words.push(`The counts are ${Math.round(behindSeconds)} s behind; who is here is up to date.`);
-    }
-    setText(this.parts.notice, words.join(" "));
-    this.parts.notice.hidden = words.length === 0;
+  /** Said once when the line goes and once when it is back, not with every second of its age. */
+  #sayLine(isStale) {
+    if (isStale === this.isStale) return;
+    const isFirst = this.isStale === undefined;
+    this.isStale = isStale;
+    if (isFirst && !isStale) return;
+    this.speaker.say("line", () => (this.isStale === isStale ? (isStale ? "The picture is old. Reconnecting." : "Live again.") : ""));
+  }
+
+  notices(picture, behindSeconds, now) {
+    const words = bannerWords(picture.notices, behindSeconds, now);
+    this.parts.notice.hidden = !words;
+    // How far behind changes with each beat; that there is something to read is told once.
+    if (setText(this.parts.notice, words) && words && !this.hadNotice) this.speaker.say("notice", () => this.parts.notice.textContent);
+    this.hadNotice = Boolean(words);
   }
 
   say(problem) {
@@ -86,10 +93,14 @@ export class Head {
   #buttons(status) {
     if (this.status === status) return;
     this.status = status;
-    this.parts.commands.replaceChildren(...(COMMANDS[status] ?? []).map((name) => {
-      const { label, quiet } = WORDS[name];
-      return el("button", { type: "button", class: quiet ? "quiet" : null, "data-command": name, onclick: (event) => this.#command(name, event.currentTarget) }, label);
-    }));
+    const names = COMMANDS[status] ?? [];
+    this.parts.commands.replaceChildren(...names.filter((name) => !IN_MENU.has(name)).map((name) => this.#button(name)));
+    this.parts.menuCommands.replaceChildren(...names.filter((name) => IN_MENU.has(name)).map((name) => this.#button(name)));
+  }
+
+  #button(name) {
+    const { label, quiet } = WORDS[name];
+    return el("button", { type: "button", class: quiet ? "quiet" : null, "data-command": name, onclick: (event) => this.#command(name, event.currentTarget) }, label);
   }
 
   async #command(name, button) {

@@ -16,6 +16,7 @@ function parsed(message) {
 function plain(html) {
   const { body } = new DOMParser().parseFromString(html, "text/html");
   body.querySelectorAll("script, style").forEach((node) => node.remove());
+  body.querySelectorAll("li").forEach((node) => node.prepend("• "));
   body.querySelectorAll("p, div, li, pre, br, h1, h2, h3, h4, tr").forEach((node) => node.after("\n"));
   return body.textContent.replace(/\n{2,}/g, "\n").trim();
 }

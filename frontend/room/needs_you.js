@@ -1,18 +1,10 @@
 // NEEDS YOU: who waits for the teacher, why and since when; and what a screen reader is told of it.
 
-import { el, setAttribute, setText, setChip, chip, mark } from "./dom.js";
-import { needsYou } from "./needs.js";
-import { exact, since } from "./words.js";
+import { mark, setAttribute, setText } from "./dom.js";
+import { Line, Snoozed } from "./need_line.js";
+import { needsYou, snoozedRows, waiting } from "./needs.js";
 
-export const SAY_EVERY_MS = 5_000;
 const NAMES_SAID = 3;
-
-const KINDS = {
-  hand: { word: "hand", shape: "up", tone: "accent" },
-  stuck: { word: "stuck", shape: "diamond", tone: "bad" },
-  lost: { word: "lost", shape: "cross", tone: "bad" },
-};
-
 const SAID = { hand: "raised a hand", stuck: "is stuck", lost: "lost the connection" };
 
 /** What to say of new lines: the first few by name, the others by number. */
@@ -20,49 +12,23 @@ export function sentence(lines) {
   const words = lines.slice(0, NAMES_SAID).map((line) => line.title ?? `${line.row.name} ${SAID[line.kind]}${line.reason ? `: ${line.reason}` : ""}`);
   const others = lines.length - NAMES_SAID;
   if (others > 0) words.push(`${others} more`);
-  return `${words.join(". ")}.`;
-}
-
-class Line {
-  constructor(open) {
-    this.chip = chip();
-    this.since = el("time", { class: "need-since" });
-    this.button = el("button", { type: "button", class: "link need-name" });
-    this.title = el("span", { class: "need-name" });
-    this.reason = el("span", { class: "need-reason" });
-    this.node = el("li", {}, this.chip, this.button, this.title, this.since, this.reason);
-    this.button.addEventListener("click", () => open(this.line.row.user_id, this.button));
-  }
-
-  show(line, now) {
-    this.line = line;
-    setChip(this.chip, KINDS[line.kind]);
-    this.button.hidden = Boolean(line.title);
-    this.title.hidden = !line.title;
-    setText(line.title ? this.title : this.button, line.title ?? line.row.name);
-    setAttribute(this.title, "title", line.rows ? line.rows.map((row) => row.name).join(", ") : null);
-    setText(this.reason, line.reason);
-    setAttribute(this.reason, "title", line.reason);
-    setAttribute(this.since, "datetime", line.since);
-    setAttribute(this.since, "title", exact(line.since));
-    this.passTime(now);
-  }
-
-  passTime(now) {
-    setText(this.since, since(this.line.since, now));
-  }
+  return words.length ? `${words.join(". ")}.` : "";
 }
 
 export class NeedsYou {
-  /** `parts`: section, list, number, calm, say; `open(userId, from)` shows a student's pane. */
-  constructor(parts, open) {
+  /** `parts`: section, heading, list, number, calm, snoozed; `room` as a `Line` needs it, and its `speaker`. */
+  constructor(parts, room) {
     this.parts = parts;
-    this.open = open;
+    this.room = room;
     this.lines = new Map();
     this.unsaid = [];
-    this.saidAt = -Infinity;
     this.held = false;
-    const { section } = parts;
+    this.snoozed = new Snoozed(parts.snoozed, room);
+    this.#listen();
+  }
+
+  #listen() {
+    const { section, list } = this.parts;
     section.addEventListener("pointerenter", (event) => {
       this.held = event.pointerType === "mouse";
     });
@@ -70,22 +36,26 @@ export class NeedsYou {
       this.held = false;
       if (this.wanted) this.#place(this.wanted, this.now);
     });
+    list.addEventListener("keydown", (event) => {
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      this.step(step);
+    });
   }
 
+  /** Show the picture; answers what waits: `{all, hands}`, and the lines themselves. */
   show(picture, now) {
-    const wanted = needsYou(picture);
+    const wanted = needsYou(picture, now);
     const first = this.wanted === undefined;
     const known = new Set((this.wanted ?? []).map((line) => line.key));
     const fresh = wanted.filter((line) => !known.has(line.key));
     this.wanted = wanted;
     this.now = now;
     this.#place(wanted, now);
-    if (!first) {
-      fresh.forEach((line) => mark(this.lines.get(line.key).node));
-      this.unsaid.push(...fresh);
-      this.#say();
-    }
-    return wanted.length;
+    this.snoozed.show(snoozedRows(picture, now));
+    if (!first && fresh.length) this.#tell(fresh);
+    return { ...waiting(wanted), lines: wanted };
   }
 
   passTime(now) {
@@ -93,29 +63,68 @@ export class NeedsYou {
     for (const line of this.lines.values()) line.passTime(now);
   }
 
+  /** The student whose line has the focus, or undefined. */
+  focusedUser() {
+    const id = Number(document.activeElement?.closest("#needs-list li")?.dataset.user);
+    return id || undefined;
+  }
+
+  /** The focus to the first line; false when nobody waits. */
+  focusFirst() {
+    const [first] = this.#buttons();
+    first?.focus();
+    return Boolean(first);
+  }
+
+  /** The focus one line on or back; false when it is not in the list. */
+  step(by) {
+    const buttons = this.#buttons();
+    const at = buttons.findIndex((button) => button.closest("li").contains(document.activeElement));
+    if (at < 0) return false;
+    buttons[Math.max(0, Math.min(at + by, buttons.length - 1))].focus();
+    return true;
+  }
+
+  #buttons() {
+    return [...this.parts.list.querySelectorAll("li:not(.over) button.need-name:not([hidden])")];
+  }
+
   #place(wanted, now) {
     const { list, number, calm, section } = this.parts;
-    const keys = new Set(wanted.map((line) => line.key));
-    for (const [key, line] of this.lines) {
-      if (keys.has(key)) continue;
-      // A line that goes away under the pointer would put another one there: it fades and goes when the pointer does.
-      line.node.classList.toggle("over", this.held);
-      if (this.held) continue;
-      line.node.remove();
-      this.lines.delete(key);
-    }
+    this.#removeGone(new Set(wanted.map((line) => line.key)));
     for (const entry of wanted) {
-      const line = this.lines.get(entry.key) ?? new Line(this.open);
+      const line = this.lines.get(entry.key) ?? new Line(this.room);
       this.lines.set(entry.key, line);
       line.node.classList.remove("over");
       line.show(entry, now);
       if (this.held && !line.node.isConnected) list.append(line.node);
     }
     if (!this.held) this.#order(wanted);
-    setText(number, wanted.length || "");
+    const open = waiting(wanted).all;
+    setText(number, open || "");
+    setText(calm, wanted.length ? "" : "Nobody is waiting for you.");
     calm.hidden = this.lines.size > 0;
     list.hidden = this.lines.size === 0;
-    setAttribute(section, "data-calm", wanted.length ? null : "true");
+    setAttribute(section, "data-calm", open ? null : "true");
+    setAttribute(section, "data-empty", this.lines.size ? null : "true");
+  }
+
+  #removeGone(keys) {
+    for (const [key, line] of this.lines) {
+      if (keys.has(key)) continue;
+      // A line that goes away under the pointer would put another one there: it fades and goes when the pointer does.
+      line.node.classList.toggle("over", this.held);
+      line.node.inert = this.held;
+      if (line.node.contains(document.activeElement)) this.#focusNext(line.node);
+      if (this.held) continue;
+      line.node.remove();
+      this.lines.delete(key);
+    }
+  }
+
+  #focusNext(node) {
+    const next = node.nextElementSibling ?? node.previousElementSibling;
+    (next?.querySelector("button.need-name:not([hidden])") ?? this.parts.heading).focus({ preventScroll: true });
   }
 
   #order(wanted) {
@@ -130,18 +139,14 @@ export class NeedsYou {
     if (focused?.isConnected) focused.focus({ preventScroll: true });
   }
 
-  // Only what is new and still true, at most once in five seconds, so that a busy room does not talk without end.
-  #say() {
-    if (this.timer || !this.unsaid.length) return;
-    const wait = Math.max(0, this.saidAt + SAY_EVERY_MS - Date.now());
-    this.timer = setTimeout(() => {
-      this.timer = null;
-      const current = new Set(this.wanted.map((line) => line.key));
-      const lines = this.unsaid.filter((line) => current.has(line.key));
+  #tell(fresh) {
+    fresh.forEach((line) => mark(this.lines.get(line.key).node));
+    this.unsaid.push(...fresh);
+    this.room.speaker.say("needs", () => {
+      const still = new Set(this.wanted.map((line) => line.key));
+      const lines = this.unsaid.filter((line) => still.has(line.key));
       this.unsaid = [];
-      if (!lines.length) return;
-      this.saidAt = Date.now();
-      this.parts.say.textContent = sentence(lines);
-    }, wait);
+      return sentence(lines);
+    });
   }
 }

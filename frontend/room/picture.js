@@ -29,22 +29,14 @@ export function changedBetween(before, after) {
 
 /**
  * What a frame makes of a picture: `{outcome, picture, changed}`; GAP means that the picture cannot be trusted any more
- * and must be watched again. A merged frame that overlaps what is known is applied: rows are whole and carry a version.
+ * and must be watched again. A frame may span several numbers, but has to begin with the very next one.
  */
 export function applyFrame(picture, frame) {
-  if (frame.epoch !== picture.epoch || frame.from > picture.seq + 1) {
-    return { outcome: GAP, picture, changed: new Set() };
-  }
+  if (frame.epoch !== picture.epoch) return { outcome: GAP, picture, changed: new Set() };
   if (frame.to <= picture.seq) return { outcome: IGNORED, picture, changed: new Set() };
+  if (frame.from !== picture.seq + 1) return { outcome: GAP, picture, changed: new Set() };
 
-  const rows = new Map(picture.rows);
-  const changed = new Set();
-  for (const row of frame.rows) {
-    const known = rows.get(row.user_id);
-    if (known && row.version <= known.version) continue;
-    rows.set(row.user_id, row);
-    changed.add(row.user_id);
-  }
+  const { rows, changed } = takeRows(picture, frame.rows);
   return {
     outcome: APPLIED,
     changed,
@@ -56,6 +48,19 @@ export function applyFrame(picture, frame) {
       notices: frame.notices ?? picture.notices,
     },
   };
+}
+
+/** These rows in a picture's place; a row whose version is not above the known one changes nothing. */
+export function takeRows(picture, told) {
+  const rows = new Map(picture.rows);
+  const changed = new Set();
+  for (const row of told) {
+    const known = rows.get(row.user_id);
+    if (known && !(row.version > known.version)) continue;
+    rows.set(row.user_id, row);
+    changed.add(row.user_id);
+  }
+  return { rows, changed };
 }
 
 /** Everyone who belongs to the room. */

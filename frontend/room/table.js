@@ -1,89 +1,24 @@
 // The EVERYONE table: a row per student, changed in place. Rows never jump under a pointer or a focus; a button waits.
 
-import { chip, el, mark, setAttribute, setChip, setText } from "./dom.js";
+import { mark, setAttribute, setText } from "./dom.js";
 import { layout, moves } from "./needs.js";
-import { ago, count, errorWords, eventWords, exact, hasNoLine, hereChip, progressWords, workChip, worked } from "./words.js";
+import { RowView } from "./row_view.js";
+import { count } from "./words.js";
 
 const MARKS_AT_ONCE = 20;
 
-/** One student's row and what it shows. */
-class Row {
-  constructor(row, open) {
-    const cell = (label, name, ...children) => el("td", { role: "cell", class: name, "data-label": label }, ...children);
-    this.id = row.user_id;
-    this.button = el("button", { type: "button", class: "link row-name", tabindex: "-1" });
-    this.here = chip();
-    this.line = el("span", { class: "no-line", hidden: true }, "no live line");
-    this.work = chip();
-    this.act = el("span");
-    this.runs = el("span");
-    this.errorsShort = el("span", { "aria-hidden": "true" });
-    this.errorsLong = el("span", { class: "visually-hidden" });
-    this.edits = el("span");
-    this.failed = el("span");
-    this.ok = chip({ word: "ok", shape: "check", tone: "ok" });
-    this.time = el("span");
-    this.progress = el("span");
-    this.errors = cell("errors", "num c-errors", this.errorsShort, this.errorsLong);
-    this.node = el("tr", { role: "row", "data-user": row.user_id },
-      el("th", { role: "rowheader", scope: "row", class: "c-name" }, this.button),
-      cell("here", "c-here", this.here, this.line),
-      cell("work", "c-work", this.work),
-      cell("last act", "num c-act", this.act),
-      cell("runs", "num c-runs", this.runs),
-      this.errors,
-      cell("edits", "num c-edits", this.edits),
-      cell("failed tests", "num c-tests", this.ok, this.failed),
-      cell("time", "num c-time", this.time),
-      cell("progress", "num c-progress", this.progress));
-    this.node.addEventListener("click", () => open(this.id));
-  }
-
-  /** Show a row; true when something changed that is more than the passing of time. */
-  show(row, now) {
-    const before = this.row;
-    this.row = row;
-    this.passTime(now);
-    if (before === row) return false;
-    const { counts } = row;
-    const errors = errorWords(counts);
-    const changed = [
-      setText(this.button, row.name),
-      setChip(this.work, workChip(row)),
-      setText(this.runs, counts.runs),
-      setText(this.errorsShort, errors.short),
-      setText(this.errorsLong, errors.long),
-      setText(this.edits, counts.edits),
-      setText(this.failed, counts.failed_instructor_tests),
-      setText(this.time, worked(counts.estimated_time_spent)),
-      setText(this.progress, progressWords(row)),
-      before?.state !== row.state || before?.attention !== row.attention || before?.correct !== row.correct,
-    ];
-    this.line.hidden = !hasNoLine(row);
-    this.ok.hidden = !row.correct;
-    setAttribute(this.node, "data-work", row.work);
-    setAttribute(this.node, "data-state", row.state);
-    setAttribute(this.errors, "title", errors.long);
-    setAttribute(this.work, "title", row.work_reason || null);
-    setAttribute(this.act, "title", row.last_activity ? `${exact(row.last_activity)}${row.last_event_type ? `: ${eventWords(row.last_event_type)}` : ""}` : null);
-    return before !== undefined && changed.some(Boolean);
-  }
-
-  passTime(now) {
-    setChip(this.here, hereChip(this.row, now));
-    setText(this.act, ago(this.row.last_activity, now) || "–");
-  }
-}
-
 export class Table {
-  /** `parts`: the elements of the page; `open(userId)` shows a student's pane. */
-  constructor(parts, open) {
+  /** `parts`: the elements of the page; `room` as a `RowView` needs it. */
+  constructor(parts, room) {
     this.parts = parts;
-    this.open = open;
+    this.room = room;
     this.rows = new Map();
+    this.inSight = new Set();
+    this.activity = {};
     this.shown = [];
     this.view = { sort: "need", find: "", onlyHere: false };
     this.pointerOver = false;
+    this.#watchSight();
     this.#listen();
   }
 
@@ -116,37 +51,56 @@ export class Table {
   /** A new picture, of which the rows `changed` are new. */
   show(picture, changed, now) {
     this.picture = picture;
+    this.now = now;
     const marked = [];
     for (const id of changed) {
       const row = picture.rows.get(id);
       if (!row) continue;
-      const known = this.rows.get(id);
-      const view = known ?? new Row(row, this.open);
-      if (!known) this.rows.set(id, view);
-      if (view.show(row, now)) marked.push(view.node);
+      const view = this.rows.get(id) ?? this.#newRow(row);
+      if (view.show(row, now) && this.inSight.has(view)) marked.push(view.node);
     }
     this.arrange();
-    this.#markVisible(marked);
+    // A fading row is painted again and again, and a big class has many.
+    if (marked.length <= MARKS_AT_ONCE) marked.forEach(mark);
   }
 
-  /** Only what is in sight is marked: a fading row is painted again and again, and a big class has many. */
-  #markVisible(nodes) {
-    const { top, bottom } = this.parts.scroll.getBoundingClientRect();
-    const seen = nodes.filter((node) => {
-      const place = node.getBoundingClientRect();
-      return place.bottom > Math.max(top, 0) && place.top < Math.min(bottom, window.innerHeight);
+  #newRow(row) {
+    const view = new RowView(row, this.room);
+    view.showActivity(this.activity[row.user_id]);
+    this.rows.set(row.user_id, view);
+    this.watch.observe(view.node);
+    return view;
+  }
+
+  /** Which rows are in sight: only they are marked and count on. Asking each time would lay out the page each time. */
+  #watchSight() {
+    this.watch = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        const view = this.rows.get(Number(target.dataset.user));
+        if (!view || !isIntersecting) this.inSight.delete(view);
+        else {
+          this.inSight.add(view);
+          view.passTime(this.now);
+        }
+      }
     });
-    if (seen.length <= MARKS_AT_ONCE) seen.forEach(mark);
   }
 
   passTime(now) {
-    for (const id of this.shown) this.rows.get(id).passTime(now);
+    this.now = now;
+    for (const view of this.inSight) view.passTime(now);
+  }
+
+  /** The last minutes of everyone, by student. */
+  showActivity(students) {
+    this.activity = students;
+    for (const [id, view] of this.rows) view.showActivity(students[id]);
   }
 
   /** Bring the rows into order, unless someone points at them or works in them: then only say how many wait. */
   arrange({ force = false } = {}) {
     if (!this.picture) return;
-    const wanted = layout(this.picture, this.view);
+    const wanted = layout(this.picture, this.view, this.now);
     const held = !force && (this.pointerOver || this.parts.body.contains(document.activeElement)) && this.shown.length > 0;
     const waiting = held ? moves(this.shown, wanted) : 0;
     this.parts.reorder.hidden = waiting === 0;
@@ -170,7 +124,10 @@ export class Table {
     }
     this.shown = wanted;
     for (const [id, view] of this.rows) {
-      if (!this.picture.rows.has(id)) this.rows.delete(id);
+      if (this.picture.rows.has(id)) continue;
+      this.watch.unobserve(view.node);
+      this.inSight.delete(view);
+      this.rows.delete(id);
     }
     // Moving a row takes the focus from it.
     if (focused?.isConnected) focused.focus({ preventScroll: true });
@@ -199,12 +156,23 @@ export class Table {
   }
 
   #key(event) {
-    const at = this.shown.indexOf(this.roving);
-    const last = this.shown.length - 1;
-    const target = { ArrowDown: Math.min(at + 1, last), ArrowUp: Math.max(at - 1, 0), Home: 0, End: last }[event.key];
+    const target = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
     if (target === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    this.rows.get(this.shown[target]).button.focus();
+    this.step(target);
+  }
+
+  /** The focus so many rows on or back; from outside the table to the row it was in last. */
+  step(by) {
+    if (!this.shown.length) return;
+    const isInside = this.parts.body.contains(document.activeElement);
+    const at = Math.max(0, this.shown.indexOf(this.roving)) + (isInside ? by : 0);
+    this.focus(this.shown[Math.max(0, Math.min(at, this.shown.length - 1))]);
+  }
+
+  /** The student whose row has the focus, or undefined. */
+  focusedUser() {
+    return this.parts.body.contains(document.activeElement) ? this.roving : undefined;
   }
 
   /** Mark the row whose pane is open. */
@@ -216,6 +184,8 @@ export class Table {
     const row = this.rows.get(id);
     if (row) setAttribute(row.button, "aria-current", "true");
     row?.node.classList.add("selected");
+    // Beside the pane the page is laid out anew, and the row may have gone out of sight.
+    row?.node.scrollIntoView({ block: "nearest" });
   }
 
   focus(id) {

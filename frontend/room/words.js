@@ -77,6 +77,11 @@ export function clock(iso) {
   return iso ? new Date(iso).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" }) : "";
 }
 
+/** The time of day to the second. */
+export function clockSeconds(iso) {
+  return iso ? new Date(iso).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" }) : "";
+}
+
 /** Seconds of work: "14 min". */
 export function worked(seconds) {
   if (!seconds) return "0 min";
@@ -166,4 +171,16 @@ export function lostReason(row) {
   if (row.last_event_type === "File.Edit") return "was typing when the connection went";
   if (row.last_event_type) return `${eventWords(row.last_event_type)} before the connection went`;
   return "the connection went";
+}
+
+/** Who is on it, as "you" or by name; "" for a row that nobody claimed. */
+export function claimant(row, { staff, viewerId }) {
+  if (row.claimed_by === null || row.claimed_by === undefined) return "";
+  return row.claimed_by === viewerId ? "you" : staff[row.claimed_by] ?? "a colleague";
+}
+
+/** "You are on it", "Ms Hall is on it". */
+export function claimWords(row, room) {
+  const who = claimant(row, room);
+  return who && (who === "you" ? "You are on it" : `${who[0].toUpperCase()}${who.slice(1)} is on it`);
 }

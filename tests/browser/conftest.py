@@ -1,11 +1,13 @@
 """A real browser on a whole installation, and people who are logged in to it."""
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
+from tests.clients import House
 from tests.processes import Installation
 
 AXE = Path(__file__).parent.parent.parent / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -21,6 +23,26 @@ def school(tmp_path_factory, redis_url):
     made.start("web", "counts", "others", "scheduler")
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module")
+def house(school):
+    """The people of the demo school, and rooms of a test's own."""
+    with contextlib.closing(House(school)) as made:
+        yield made
+
+
+@pytest.fixture
+def open_room(school, log_in):
+    """`open_room(session_id, person="teacher", ...)`: the room's page, live."""
+
+    def open_page(session_id, person="teacher", **look):
+        page = log_in(school.demo["logins"][person], **look)
+        page.goto(f"{school.url}/sessions/{session_id}")
+        expect(page.locator("#age")).to_contain_text("live")
+        return page
+
+    return open_page
 
 
 @pytest.fixture(autouse=True)
