@@ -1,16 +1,19 @@
 """The site's pages: the first page, the editor, the live room."""
 
+from datetime import datetime
+
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import generate_csrf
 from sqlalchemy import select
 
 from blockpy import numbers
+from blockpy.reading import whole_argument
 from models import access, live
 from models.assignment import Assignment
 from models.counters import series
 from models.course import Course
 from models.db import db, utcnow
-from models.errors import Invalid, NotLoggedIn
+from models.errors import Conflict, Invalid, NotLoggedIn
 from models.report import Report
 from models.submission import Submission
 from models.user import LEARNER, STAFF, Role, staff_names
@@ -21,6 +24,7 @@ from monitoring.repositories.sql_help_repository import find_raised
 
 bp = Blueprint("pages", __name__)
 
+PAST_SESSIONS = 5
 EDITOR_CALLS = {
     "loadAssignment": "load_assignment",
     "saveFile": "save_file",
@@ -51,6 +55,7 @@ def home():
         "pages/home.html",
         assignments=_my_assignments(viewer),
         open_sessions=[_session_line(row) for row in repository.list_sessions(viewer, active=True)],
+        past_sessions=[_session_line(row) for row in repository.ended_sessions(viewer, limit=PAST_SESSIONS)],
         classes=_my_classes(viewer),
         startable=_startable(viewer) if taught else [],
         courses=sorted({(course_id, course) for name, course_id, course in roles if name in STAFF}),
@@ -91,6 +96,8 @@ def _session_line(row):
         "assignment_name": told["assignment_name"],
         "status": row.status,
         "since": row.started_at,
+        "planned": row.scheduled_at if row.opens_by_time and row.status == live.SCHEDULED else None,
+        "ended": row.completed_at,
         "url": url_for("pages.live_session", session_id=row.id),
     }
 
@@ -122,16 +129,67 @@ def _startable(viewer):
 def start_session():
     """Plan, open and start a live session in one go, and show its room."""
     viewer = someone()
-    wanted = {}
-    for name in ("class_id", "assignment_id"):
-        text = request.form.get(name, "")
-        if not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise Invalid(f"{name} is needed.", field=name)
-        wanted[name] = int(text)
-    row = sessions.new_session(viewer, **wanted)
+    row = sessions.new_session(viewer, class_id=_form_number("class_id"), assignment_id=_form_number("assignment_id"))
     for action in ("open", "start"):
         row = sessions.move(viewer, row, action)
     return redirect(url_for("pages.live_session", session_id=row.id))
+
+
+@bp.get("/sessions/plan")
+def plan_page():
+    """The form that plans a live session of one of my classes."""
+    return _plan_form(access.get_class(someone(), whole_argument("class_id", 0)))
+
+
+def _plan_form(row, problem=None):
+    entry = next((entry for entry in _startable(g.viewer) if entry["class_id"] == row.id), None)
+    if entry is None:
+        raise Conflict("The class is archived.")
+    status = 422 if problem else 200
+    return render_template("live/plan.html", entry=entry, problem=problem, given=request.form), status
+
+
+@bp.post("/sessions/plan")
+def plan_session():
+    """Plan a live session for a time to come, or open its waiting room now."""
+    viewer = someone()
+    group = access.get_class(viewer, _form_number("class_id"))
+    try:
+        row = sessions.new_session(
+            viewer,
+            class_id=group.id,
+            assignment_id=_form_number("assignment_id"),
+            scheduled_at=_form_moment("scheduled_at"),
+            time_limit_minutes=_form_number("time_limit_minutes", needed=False),
+        )
+    except Invalid as problem:
+        return _plan_form(group, problem)
+    if not row.opens_by_time:
+        sessions.move(viewer, row, "open")
+    return redirect(url_for("pages.live_session", session_id=row.id))
+
+
+def _form_number(name, *, needed=True):
+    text = request.form.get(name, "").strip()
+    if not text and not needed:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Invalid(f"{name} is needed." if needed else f"{name} is a whole number.", field=name)
+    return int(text)
+
+
+def _form_moment(name):
+    """A time that the page told with its zone; None where none was given."""
+    text = request.form.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Invalid(f"{name} is not a time.", field=name) from error
+    if moment.tzinfo is None:
+        raise Invalid(f"{name} is a time with its zone.", field=name)
+    return moment
 
 
 @bp.get("/courses/<int:course_id>/numbers")

@@ -43,6 +43,7 @@ class Rooms:
         self.blind = self.stands_still = self.has_seen = False
         self.moving_since = None
         self.lease_at = None
+        self.sees_since_ms = 0
         self.next_look = self.next_telling = 0.0
 
     def start(self):
@@ -268,6 +269,7 @@ class Rooms:
         presence.restore(self.process_id, self.lines)
         if self.has_seen:
             log.warning("Redis is back, or was emptied: every watcher gets a new picture")
+            self.sees_since_ms = presence.clock_ms()
         self.has_seen = True
         for session_id, sid in list(self.ended):
             presence.disconnect(session_id, sid, **self.ended[session_id, sid])

@@ -11,10 +11,11 @@ from collections import deque
 from models import access
 from models.db import db, iso, release, utcnow
 from models.live import SessionModel
-from monitoring import notices, presence, rows
+from monitoring import notices, presence, rooms, rows
 from monitoring.repositories import sql_session_repository as repository
 
 TICK_SECONDS = 0.1
+CAUGHT_UP_SECONDS = 1.0
 SLOW_TICKS = ((300, 2.0), (100, 0.5))
 
 
@@ -70,7 +71,7 @@ class Picture:
     def look(self, user_ids=None):
         """Work these rows (all by default) out again from facts and presence; answers the ids of those that changed."""
         now_ms = presence.clock_ms()
-        here = presence.read(self.session_id, now_ms=now_ms)
+        here = presence.read(self.session_id, now_ms=now_ms, sees_since_ms=rooms().sees_since_ms)
         wanted = self.facts if user_ids is None else [user_id for user_id in user_ids if user_id in self.facts]
         changed = [user_id for user_id in wanted if self._look_at(user_id, here.get(user_id), now_ms)]
         if user_ids is None or changed:
@@ -129,7 +130,9 @@ class Picture:
         return True
 
     def _behind_notice(self):
-        if self.behind_seconds <= notices.BEHIND_SECONDS:
+        """Told from five seconds on, until counting has caught up: a line that comes and goes is no calm one."""
+        least = CAUGHT_UP_SECONDS if self.says(notices.COUNTS_BEHIND) else notices.BEHIND_SECONDS
+        if self.behind_seconds <= least:
             return None
         return notices.notice(notices.COUNTS_BEHIND, iso(self.behind_since))
 

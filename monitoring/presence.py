@@ -170,8 +170,11 @@ def _lease_ms(leases, record):
     return int(leases.get(record["process"].encode(), record["at"]))
 
 
-def read(session_id, *, now_ms):
-    """{user_id: Presence} of everybody whom Redis knows in this session."""
+def read(session_id, *, now_ms, sees_since_ms=0):
+    """{user_id: Presence} of everybody whom Redis knows in this session.
+
+    `sees_since_ms` is when the reader saw Redis again: in the time before nobody could renew a lease.
+    """
     pipe = memory().pipeline(transaction=False)
     pipe.time()
     pipe.hgetall(_LEASES)
@@ -185,7 +188,7 @@ def read(session_id, *, now_ms):
         found[int(user_id)] = Presence(gone_ms=record["at"], goodbye=record["goodbye"])
     for record in map(orjson.loads, records):
         person = found.setdefault(record["user_id"], Presence())
-        lease_age_ms = leases_now_ms - _lease_ms(leases, record)
+        lease_age_ms = min(leases_now_ms - _lease_ms(leases, record), now_ms - sees_since_ms)
         if lease_age_ms < LEASE_MS:
             _take_line(person, record)
         else:

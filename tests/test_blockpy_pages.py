@@ -52,6 +52,7 @@ class Building:
 
     def path(self, path):
         ids = {"assignment": self.school.assignment.id, "course": self.school.course.id}
+        ids["class"] = self.class_id
         return path.format(**ids, report=self.report_id, session=self.session_id)
 
 
@@ -74,6 +75,9 @@ PAGES = {
     "/reports/999999": (302, 404, 404, 404, 404, 404, 404, 404),
     "/sessions/{session}": (302, 200, 404, 200, 200, 404, 404, 200),
     "/sessions/{session}/summary": (302, 404, 404, 200, 200, 404, 404, 200),
+    "/sessions/plan?class_id={class}": (302, 404, 404, 200, 200, 404, 404, 200),
+    "/sessions/plan": (302, 404, 404, 404, 404, 404, 404, 404),
+    "/sessions/plan?class_id=x": (302, 422, 422, 422, 422, 422, 422, 422),
     "/sessions/999999": (302, 404, 404, 404, 404, 404, 404, 404),
     "/admin/": (302, 403, 403, 403, 403, 403, 403, 200),
     "/admin/?q=x&before=5": (302, 403, 403, 403, 403, 403, 403, 200),
@@ -226,13 +230,45 @@ def test_a_lesson_of_a_wrong_class_or_exercise_does_not_start(building):
     assert len(browser.get("/api/sessions").json["items"]) == before
 
 
+def test_a_lesson_is_planned_for_a_time_or_its_waiting_room_opened(building):
+    browser = building.browser("teacher")
+    form = {"class_id": building.class_id, "assignment_id": building.school.assignment.id}
+    form["csrf_token"] = browser.form_token(building.path("/sessions/plan?class_id={class}"))
+
+    planned = browser.post(
+        "/sessions/plan", data={**form, "scheduled_at": "2099-01-01T08:00:00.000Z", "time_limit_minutes": "45"}
+    )
+    opened = browser.post("/sessions/plan", data=form)
+
+    told = [browser.get(f"/api{answer.headers['Location']}").json for answer in (planned, opened)]
+    assert [row["status"] for row in told] == ["SCHEDULED", "WAITING_FOR_STUDENTS"]
+    assert (told[0]["scheduled_at"], told[0]["time_limit_minutes"]) == ("2099-01-01T08:00:00Z", 45)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("scheduled_at", "tomorrow"), ("scheduled_at", "2099-01-01T08:00"), ("time_limit_minutes", "0")],
+)
+def test_a_wrong_plan_is_told_and_nothing_is_planned(building, field, value):
+    browser = building.browser("teacher")
+    form = {"class_id": building.class_id, "assignment_id": building.school.assignment.id}
+    form["csrf_token"] = browser.form_token(building.path("/sessions/plan?class_id={class}"))
+    before = len(browser.get("/api/sessions").json["items"])
+
+    answer = browser.post("/sessions/plan", data={**form, field: value})
+
+    assert (answer.status_code, 'role="alert"' in answer.text) == (422, True)
+    assert len(browser.get("/api/sessions").json["items"]) == before
+
+
 def test_nobody_else_starts_a_lesson(building):
     form = {"class_id": building.class_id, "assignment_id": building.school.assignment.id}
 
     for who in ("student", "outsider", "foreign teacher", "parent"):
         browser = building.browser(who)
-        answer = browser.post("/sessions/start", data={**form, "csrf_token": browser.form_token("/")})
-        assert answer.status_code == 404, who
+        for path in ("/sessions/start", "/sessions/plan"):
+            answer = browser.post(path, data={**form, "csrf_token": browser.form_token("/")})
+            assert answer.status_code == 404, (who, path)
 
 
 def test_built_files_may_be_kept_for_ever_only_under_their_own_address(building):

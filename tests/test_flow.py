@@ -97,6 +97,67 @@ def test_tabs_are_counted_a_goodbye_is_left_and_a_silence_is_lost(house):
 
 
 @on_both
+def test_a_hint_is_delivered_seen_and_told_again_until_then(house):
+    session_id, (pupil, other) = house.room(0, 1)
+    watcher = house.watcher(session_id)
+    heard = []
+    watcher.client.on("hint", heard.append, namespace="/monitor")
+    pupil.enter(session_id)
+    other.enter(session_id)
+    hints = f"/api/sessions/{session_id}/hints"
+
+    sent = house.teacher.api("POST", hints, {"user_id": pupil.user_id, "message": "Look at line 2"})
+    eventually(lambda: pupil.hints, 3, "the hint")
+    eventually(lambda: house.teacher.api("GET", hints)["items"][0]["delivered_at"], 3, "that it has come")
+    pupil.line.shutdown()
+    pupil.enter(session_id)
+    eventually(lambda: len(pupil.hints) == 2, 3, "the hint that was not seen, again")
+    seen = pupil.say("seen", {"hint_id": sent["hint_id"]})
+    foreign = other.say("seen", {"hint_id": sent["hint_id"]})
+
+    assert (seen, foreign["error"]) == ({"success": True}, "not_found")
+    told = {"hint_id": sent["hint_id"], "message": "Look at line 2", "from": sent["from"], "at": sent["at"]}
+    assert (pupil.hints, other.hints) == ([told, told], [])
+    eventually(lambda: heard and heard[-1]["seen"] == 1, 3, "that it was seen")
+    assert heard[0]["delivered"] == 0
+    pupil.line.shutdown()
+    pupil.enter(session_id)
+    house.teacher.api("POST", hints, {"message": "to all"})
+    eventually(lambda: other.hints, 3, "the hint to all")
+    eventually(lambda: house.teacher.api("GET", hints)["items"][0]["delivered"] == 2, 3, "that it has come to all")
+    assert [hint["message"] for hint in pupil.hints[2:]] == ["to all"]
+
+
+@on_sqlite
+def test_a_hand_that_the_teacher_lowers_is_lowered_before_the_student(house):
+    session_id, (pupil,) = house.room(0)
+    watcher = house.watcher(session_id)
+    pupil.enter(session_id)
+    pupil.api("POST", f"/api/sessions/{session_id}/help", {"message": "how?"})
+    watcher.until_row(pupil.user_id, work="HAND", work_reason="how?")
+
+    house.teacher.api("DELETE", f"/api/sessions/{session_id}/students/{pupil.user_id}/help")
+
+    watcher.until_row(pupil.user_id, work="OK")
+
+    def hands():
+        return [told["hand_up"] for told in pupil.received if "hand_up" in told]
+
+    eventually(lambda: hands() == [True, False], 3, "the hand goes down on the student's page")
+
+
+@on_sqlite
+def test_a_claim_of_one_teacher_is_seen_by_the_other_at_once(house):
+    session_id, (pupil,) = house.room(0)
+    watcher = house.watcher(session_id)
+
+    house.teacher.api("POST", f"/api/sessions/{session_id}/students/{pupil.user_id}/claim")
+
+    watcher.until_row(pupil.user_id, claimed_by=house.teacher.user_id)
+    watcher.until_same_as(house.teacher, 5)
+
+
+@on_both
 def test_thirty_students_at_once_are_all_shown_and_a_late_watcher_sees_the_same(house):
     session_id, pupils = house.room(*range(30))
     watcher = house.watcher(session_id)

@@ -21,6 +21,7 @@ from monitoring.repositories.sql_steps_repository import load_steps, oldest_look
 
 RECENT_OUTCOMES = 30
 # As text, so that both databases see that their partial index serves it.
+LIVE = text("sessions.status IN ('WAITING_FOR_STUDENTS', 'IN_PROGRESS')")
 OUTCOMES = text("study_events.event_type IN ('Run.Program', 'Compile.Error', 'Intervention')")
 
 
@@ -62,6 +63,13 @@ def list_sessions(viewer, *, active):
     return [row for row in reversed(newest.all()) if _is_mine(viewer, row)]
 
 
+def ended_sessions(viewer, *, limit):
+    """The completed sessions of the classes that the viewer teaches, the last first."""
+    query = select(SessionModel).join(ClassModel, ClassModel.id == SessionModel.class_id)
+    query = query.where(access.teaches(viewer), SessionModel.status == live.COMPLETED)
+    return db.session.scalars(query.order_by(SessionModel.completed_at.desc()).limit(limit)).all()
+
+
 def _may_join(viewer):
     """A first sieve, by the courses that the viewer is in; `_is_mine` looks into the list of students."""
     mine = select(Assignment.id).join(Role, Role.course_id == Assignment.course_id)
@@ -72,10 +80,14 @@ def _is_mine(viewer, row):
     return access.is_watcher(viewer, row) or access.is_expected(viewer, row)
 
 
-def live_sessions():
+def live_query():
     """The ids of all sessions that learners may be in, soonest first, by `ix_sessions_live`."""
-    query = select(SessionModel.id).where(SessionModel.status.in_(live.OPEN_STATES[1:]))
-    return list(db.session.scalars(query.order_by(SessionModel.scheduled_at)))
+    return select(SessionModel.id).where(LIVE).order_by(SessionModel.scheduled_at)
+
+
+def live_sessions():
+    """The ids of all sessions that learners may be in, soonest first."""
+    return list(db.session.scalars(live_query()))
 
 
 def live_sessions_of(user_id, assignment_id):
