@@ -13,6 +13,7 @@ from models.db import db, iso, release, utcnow
 from models.live import SessionModel
 from monitoring import notices, presence, rooms, rows
 from monitoring.repositories import sql_session_repository as repository
+from monitoring.repositories.sql_facts_repository import load_facts
 
 TICK_SECONDS = 0.1
 CAUGHT_UP_SECONDS = 1.0
@@ -49,7 +50,7 @@ class Picture:
         """Read the session, and the facts of these participants (all of them by default), as they are now."""
         release()
         self.session_row = db.session.get(SessionModel, self.session_id, populate_existing=True)
-        session = repository.session_dict(self.session_row)
+        session = self._session_as_told(user_ids is None)
         self.session_dirty = self.session_dirty or self.session not in (None, session)
         self.session = session
         if user_ids is None:
@@ -58,8 +59,15 @@ class Picture:
         # All who are expected, and who joined and were removed since.
         everybody = self.expected | self.places.keys()
         wanted = sorted(everybody if user_ids is None else everybody & set(user_ids))
-        self.facts.update(repository.load_facts(self.session_row, wanted))
+        self.facts.update(load_facts(self.session_row, wanted, self.facts))
         release()
+
+    def _session_as_told(self, with_names):
+        """The session of the contract; the names of its class and exercise are read with the whole picture only."""
+        if with_names or self.session is None:
+            return repository.session_dict(self.session_row)
+        names = {name: self.session[name] for name in ("class_name", "assignment_name")}
+        return self.session_row.as_dict(**names)
 
     def mark(self, user_ids, *, urgent=False):
         """Look again at these people's rows; None means at all, and at the session."""

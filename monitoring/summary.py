@@ -9,6 +9,7 @@ from monitoring import rows
 from monitoring.repositories import sql_hint_repository as hints
 from monitoring.repositories import sql_history_repository as history
 from monitoring.repositories import sql_session_repository as repository
+from monitoring.repositories.sql_facts_repository import load_facts
 
 MINUTE_MS = 60_000
 MOST_STEPS = 600
@@ -36,7 +37,7 @@ def _add(steps, place, counts):
 
 
 def _works(session_row):
-    facts = repository.load_facts(session_row, _everybody(session_row))
+    facts = load_facts(session_row, _everybody(session_row))
     return {fact.submission.id: fact for fact in facts.values() if fact.submission}
 
 
@@ -98,7 +99,7 @@ def summary(session_row, *, now):
 
 
 def _stories(session_row, since, until):
-    facts = repository.load_facts(session_row, _everybody(session_row))
+    facts = load_facts(session_row, _everybody(session_row))
     works = {fact.submission.id: fact for fact in facts.values() if fact.submission}
     joined = {item["student_id"] for item in session_row.participants}
     span = {"since": since, "until": until + timedelta(minutes=1)}

@@ -12,7 +12,7 @@ from models.events import Event
 from models.formulas.stuck import LOOK, Step
 from models.submission import Submission
 from monitoring import presence, rows
-from monitoring.repositories.sql_session_repository import load_facts
+from monitoring.repositories.sql_facts_repository import load_facts
 from monitoring.repositories.sql_steps_repository import load_steps, percentile_75, usual_ms
 from tests.factories import make_event, make_school, now_ms, store
 from tests.test_models_projections import fold_all

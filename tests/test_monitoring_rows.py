@@ -11,7 +11,7 @@ from models.formulas import stuck
 from models.formulas.stuck import Run, Work, work_of
 from monitoring import rows
 from monitoring.presence import Presence
-from monitoring.repositories.sql_session_repository import Facts
+from monitoring.repositories.sql_facts_repository import Facts
 
 NOW = 1_790_000_000_000
 SECOND = 1000

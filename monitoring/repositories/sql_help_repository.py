@@ -2,7 +2,6 @@
 
 from sqlalchemy import select, update
 
-from models.db import db
 from models.live import HelpRequest
 
 
@@ -10,14 +9,6 @@ def find_raised(session, session_id, user_id):
     """The hand that a learner has up in a session, or None."""
     query = select(HelpRequest).filter_by(session_id=session_id, user_id=user_id)
     return session.scalar(query.where(HelpRequest.lowered_at.is_(None)))
-
-
-def raised_hands(session_id, user_ids):
-    """{user_id: HelpRequest} of the hands that are up."""
-    query = select(HelpRequest).where(
-        HelpRequest.session_id == session_id, HelpRequest.user_id.in_(user_ids), HelpRequest.lowered_at.is_(None)
-    )
-    return {row.user_id: row for row in db.session.scalars(query)}
 
 
 def lower_all(session, session_id, *, now, user_id=None):

@@ -6,7 +6,7 @@ from models.analytics_events import StudyEvent
 from models.db import db
 from models.live import HelpRequest
 from models.submission import CodeState
-from monitoring.repositories.sql_session_repository import OUTCOMES
+from monitoring.repositories.sql_facts_repository import OUTCOMES
 
 MOST_HISTORY = 2000
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from models.db import db, insert_missing
+from models.db import insert_missing
 from models.live import WatchMark
 
 
@@ -12,9 +12,3 @@ def locked_mark(session, session_id, user_id):
     insert_missing(session, WatchMark.__table__, [place], keys=tuple(place))
     query = select(WatchMark).filter_by(**place).with_for_update()
     return session.scalar(query.execution_options(populate_existing=True))
-
-
-def load_marks(session_id, user_ids):
-    """{user_id: WatchMark} of a session's learners."""
-    query = select(WatchMark).where(WatchMark.session_id == session_id, WatchMark.user_id.in_(user_ids))
-    return {row.user_id: row for row in db.session.scalars(query)}

@@ -1,49 +1,18 @@
 """Live sessions in SQL. `mutate_participants` is the one way in which participants change."""
 
-from dataclasses import dataclass, field
-
-from sqlalchemy import and_, func, or_, select, text, update
-from sqlalchemy.orm import aliased, defer
+from sqlalchemy import func, or_, select, text, update
 
 from models import access, live
 from models.analytics_events import StudyEvent
 from models.assignment import Assignment
-from models.counters import SubmissionCounts
 from models.db import db, iso, transaction
-from models.live import PARTICIPANT_KEYS, AttemptModel, ClassModel, SessionModel
+from models.live import PARTICIPANT_KEYS, ClassModel, SessionModel
 from models.projections.counts import NAME as COUNTS
 from models.streams import ProjectionHead, UserStream
-from models.submission import Submission
-from models.user import Role, User
-from monitoring.repositories.sql_help_repository import raised_hands
-from monitoring.repositories.sql_mark_repository import load_marks
-from monitoring.repositories.sql_steps_repository import load_steps, oldest_looked_at, reaches, usual_ms
+from models.user import Role
 
-RECENT_OUTCOMES = 30
 # As text, so that both databases see that their partial index serves it.
 LIVE = text("sessions.status IN ('WAITING_FOR_STUDENTS', 'IN_PROGRESS')")
-OUTCOMES = text("study_events.event_type IN ('Run.Program', 'Compile.Error', 'Intervention')")
-
-
-@dataclass
-class Facts:
-    """What SQL knows of one participant."""
-
-    user_id: int
-    name: str
-    attempt: object = None
-    submission: object = None
-    counts: object = None
-    counted_seq: int = 0
-    last_event_type: str | None = None
-    last_activity: object = None
-    hand: object = None
-    mark: object = None
-    outcomes: list = field(default_factory=list)
-    steps: list = field(default_factory=list)
-    usual_ms: int | None = None
-    runs: list | None = None
-    signs: list | None = None
 
 
 def session_dict(row):
@@ -146,78 +115,6 @@ def put_participant(participants, user_id, *, attempt_id, now):
             return
     values = (user_id, attempt_id, iso(now), live.CONNECTED, iso(now))
     participants.append(dict(zip(PARTICIPANT_KEYS, values, strict=True)))
-
-
-def load_facts(session_row, user_ids):
-    """{user_id: Facts} of these participants: as many statements for one as for all, whatever their history."""
-    facts = _load_people(session_row, user_ids)
-    for user_id, hand in raised_hands(session_row.id, user_ids).items():
-        facts[user_id].hand = hand
-    for user_id, mark in load_marks(session_row.id, user_ids).items():
-        facts[user_id].mark = mark
-    works = {fact.submission.id: fact for fact in facts.values() if fact.submission}
-    for event in db.session.execute(_last_own_events(works)):
-        fact = works[event.submission_id]
-        fact.last_event_type, fact.last_activity = event.event_type, event.created_at
-    for event in db.session.execute(_last_outcomes(works)):
-        works[event.submission_id].outcomes.append(event)
-    for submission_id, steps in load_steps(works).items():
-        works[submission_id].steps = steps
-    usual = usual_ms(session_row.test_id)
-    for fact in works.values():
-        fact.usual_ms = usual
-    return facts
-
-
-def _load_people(session_row, user_ids):
-    """Counts and how far they are in one statement, so that the two belong together."""
-    attempt = _newest_attempts(session_row.id)
-    on_test = and_(Submission.user_id == User.id, Submission.assignment_id == session_row.test_id)
-    query = (
-        select(User.id, User.name, AttemptModel, Submission, SubmissionCounts, ProjectionHead.folded_seq)
-        .outerjoin(attempt, attempt.c.student_id == User.id)
-        .outerjoin(AttemptModel, AttemptModel.id == attempt.c.id)
-        .outerjoin(Submission, on_test)
-        .outerjoin(SubmissionCounts, SubmissionCounts.submission_id == Submission.id)
-        .outerjoin(ProjectionHead, and_(ProjectionHead.user_id == User.id, ProjectionHead.projection == COUNTS))
-        .where(User.id.in_(user_ids))
-        .options(defer(Submission.code), defer(Submission.extra_files), defer(Submission.feedback))
-        .execution_options(populate_existing=True)
-    )
-    return {
-        user_id: Facts(user_id, name, attempt, submission, counts, folded_seq or 0)
-        for user_id, name, attempt, submission, counts, folded_seq in db.session.execute(query)
-    }
-
-
-def _newest_attempts(session_id):
-    query = select(AttemptModel.student_id, func.max(AttemptModel.id).label("id"))
-    return query.where(AttemptModel.session_id == session_id).group_by(AttemptModel.student_id).subquery()
-
-
-def _last_own_events(submission_ids):
-    """The newest event of each submission that its learner made himself: a teacher's look does not make him present."""
-    newest = (
-        select(StudyEvent.user_seq)
-        .where(StudyEvent.submission_id == Submission.id, StudyEvent.actor_id == StudyEvent.user_id)
-        .order_by(StudyEvent.user_seq.desc())
-        .limit(1)
-        .scalar_subquery()
-        .correlate(Submission)
-    )
-    event = aliased(StudyEvent)
-    query = select(event.submission_id, event.event_type, event.created_at).select_from(Submission)
-    query = query.join(event, (event.submission_id == Submission.id) & (event.user_seq == newest))
-    return query.where(Submission.id.in_(submission_ids))
-
-
-def _last_outcomes(submission_ids):
-    """The newest outcomes and feedback of each submission, oldest first: a bounded look, however long the history."""
-    oldest = oldest_looked_at(submission_ids, most=RECENT_OUTCOMES, only=OUTCOMES)
-    event = StudyEvent
-    columns = (event.submission_id, event.event_type, event.created_at, event.occurred_at, event.properties)
-    query = select(*columns).join(oldest, reaches(oldest)).where(OUTCOMES)
-    return query.order_by(event.submission_id, event.user_seq)
 
 
 def last_acted(user_ids):

@@ -6,7 +6,7 @@ from itertools import pairwise
 from models.formulas.stuck import HAND, LOOK, STUCK, Run, signs_of, work_of
 from models.formulas.stuck.signs import LIMITS
 from monitoring.presence import IDLE_AFTER_MS
-from monitoring.repositories.sql_session_repository import RECENT_OUTCOMES
+from monitoring.repositories.sql_facts_repository import RECENT_OUTCOMES
 
 SECOND_MS = 1000
 
