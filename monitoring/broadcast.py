@@ -134,6 +134,11 @@ def participants_changed(session_id, user_ids, *, urgent=False):
     _news(user_ids=user_ids, session_id=session_id, urgent=urgent)
 
 
+def people_changed(session_id):
+    """Who belongs to a session is another than before."""
+    _news(session_id=session_id)
+
+
 def _news(user_ids=None, session_id=None, *, urgent=False):
     rooms().mark(user_ids, session_id, urgent=urgent)
     later(_publish, (user_ids, session_id, urgent))

@@ -53,7 +53,7 @@ class Picture:
         session = self._session_as_told(user_ids is None)
         self.session_dirty = self.session_dirty or self.session not in (None, session)
         self.session = session
-        if user_ids is None:
+        if user_ids is None or not self.expected.issuperset(user_ids):
             self.expected = set(access.expected_students(self.session_row))
         self.places = {item["student_id"]: item for item in self.session_row.participants}
         # All who are expected, and who joined and were removed since.

@@ -57,7 +57,7 @@ def _close_removed(here):
     refused = places and access.refused_places({(session_id, user_id) for (session_id, _), user_id in places.items()})
     for (session_id, sid), user_id in places.items():
         if (session_id, user_id) in refused:
-            here.mark(session_id=session_id)
+            broadcast.people_changed(session_id)
             _close(here, sid, NOT_IN_SESSION)
 
 
