@@ -20,9 +20,10 @@ HELP = """\
 usage: bin/test [--set-up-only | --faults] [pytest's arguments ...]
 
 Set up what the tests need and run them; without arguments ruff and every test.
---set-up-only installs and runs nothing. --faults runs the fault tests with all their points: web, both workers,
-Redis and PostgreSQL are each killed 20 times on each database, up to half an hour in all, instead of three times as
-in every run. Each kill is printed with its seed; TEST_FAULT_SEED draws the same moments again, TEST_FAULT_POINTS
+--set-up-only installs and runs nothing. --faults runs the fault tests with all their points and at full length (Redis
+away 40 s, a database frozen 20 s, a teacher asleep 5 min); and web, both workers, Redis and PostgreSQL are each killed
+20 times on each database, up to an hour in all, instead of the short half and three kills as in every run. Each kill is
+printed with its seed; TEST_FAULT_SEED draws the same moments again, TEST_FAULT_POINTS
 changes the 20. TEST_POSTGRESQL_URL, TEST_REDIS_URL and TEST_CHROMIUM name servers and a browser of yours in place of
 those that are looked for and started here; TEST_POSTGRESQL_BIN names the folder of PostgreSQL's programs."""
 LAST_WORDS_SECONDS = 20

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from tests.processes import free_port, kill_tree
@@ -85,6 +86,18 @@ class PostgresServer:
     def kill(self):
         """Postmaster and all its children are gone, at once."""
         kill_tree(self.process)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Meanwhile it holds its connections and answers nothing: every process of it stands still."""
+        stopped = [psutil.Process(self.process.pid)]
+        stopped[0].suspend()  # who is stopped starts nobody
+        stopped += stopped[0].children(recursive=True)
+        [process.suspend() for process in stopped[1:]]
+        try:
+            yield
+        finally:
+            [process.resume() for process in stopped]
 
     def close(self):
         """Stop it and remove all that it held."""

@@ -40,11 +40,16 @@ def kill_tree(process):
 
 
 class Installation:
-    """BlockPy Live as its processes: a folder, a database, a Redis database, and what is started of it."""
+    """BlockPy Live as its processes: a folder, a database, a Redis database, and what is started of it.
+
+    `own` is what differs in the environment of a part, by its name.
+    """
 
     def __init__(self, folder, database_url, redis_url, *, async_mode="eventlet", settings=None):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._ports = {"web": self.port}
+        self.own = {}
         self.folder = Path(folder)
         self.running = {}
         self.environment = {
@@ -70,10 +75,11 @@ class Installation:
         subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True, timeout=120)
 
     def start(self, *names):
-        """Start parts by name: web, counts, others, scheduler; web is answering when this returns."""
+        """Start parts by name: web, web2, ..., counts, others, scheduler; webs are answering when this returns."""
         self.spawn(*names)
-        if "web" in names:
-            self.wait_until_ready()
+        for name in names:
+            if name.startswith("web"):
+                self.wait_until_ready(name)
 
     def spawn(self, *names):
         """Start parts by name and wait for nothing."""
@@ -84,22 +90,32 @@ class Installation:
                 "counts": [*flask, "worker", "counts"],
                 "others": [*flask, "worker"],
                 "scheduler": [*flask, "scheduler"],
-            }[name]
+            }[name.rstrip("0123456789")]
+            environment = self.environment | {"PORT": str(self.port_of(name))} | self.own.get(name, {})
             log = (self.folder / f"{name}.log").open("ab")
             self.running[name] = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
             )
             log.close()
 
-    def wait_until_ready(self):
+    def port_of(self, name):
+        """The port of a web process: each keeps its own when it is started again."""
+        return self._ports.setdefault(name, free_port()) if name.startswith("web") else self.port
+
+    def url_of(self, name):
+        """The address of one of several web processes."""
+        return f"http://127.0.0.1:{self.port_of(name)}"
+
+    def wait_until_ready(self, name="web"):
         """Until `/readyz` answers 200; fails with the server's log when it does not come up."""
         give_up = time.monotonic() + READY_SECONDS
         while time.monotonic() < give_up:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+            ready = f"{self.url_of(name)}/readyz"
+            with contextlib.suppress(OSError), urllib.request.urlopen(ready, timeout=2) as answer:
                 if answer.status == 200:
                     return
             time.sleep(0.1)
-        raise AssertionError(f"the server did not come up:\n{self.log('web')}")
+        raise AssertionError(f"the server did not come up:\n{self.log(name)}")
 
     def log(self, name):
         """What a part has said so far."""

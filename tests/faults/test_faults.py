@@ -55,6 +55,7 @@ def check_room(house, watcher, seconds=RECOVER_SECONDS):
     assert watcher.violations == []
 
 
+@pytest.mark.long
 def test_a_killed_web_process_loses_nothing_and_leaves_no_ghosts(house):
     session_id, pupils = house.room(*range(6))
     writers, ghosts = pupils[:4], pupils[4:]
@@ -144,7 +145,10 @@ def test_redis_emptied_in_the_middle_costs_no_count_and_rooms_are_right_again(su
     assert "LOST" not in seen
 
 
-@pytest.mark.parametrize(("fault", "seconds"), [("frozen", LOST_SECONDS + 3), ("killed", 3)])
+FROZEN = pytest.param("frozen", LOST_SECONDS + 3, marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize(("fault", "seconds"), [FROZEN, ("killed", 3)])
 def test_without_redis_events_are_acknowledged_and_nobody_is_lost_by_it(supervised, fault, seconds):
     house = supervised
     session_id, pupils = house.room(*range(4))
