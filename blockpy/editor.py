@@ -9,7 +9,7 @@ from models import access, delivery, ingest
 from models.db import db
 from models.errors import Invalid, NotFound, NotLoggedIn
 from models.events import Event
-from models.submission import Submission, parse_score, record_score, record_status
+from models.submission import Submission, is_current, parse_score, record_score, record_status
 from monitoring import sessions
 
 bp = Blueprint("editor", __name__, url_prefix="/blockpy")
@@ -163,13 +163,18 @@ def save_file():
         raise Invalid("code is needed.", field="code")
     code = delivery.text_field(request.form, "code")
     if files.is_students(filename):
-        return answer(version_change=_save_students(filename, code))
+        version_change, current = _save_students(filename, code)
+        return answer(version_change=version_change, current=current)
     assignment = access.changeable_assignment(g.viewer, delivery.required_id(request.form, "assignment_id"))
     files.save_instructor_file(assignment, filename, code)
     return answer(version_change=False)
 
 
 def _save_students(filename, code):
+    """Save a student's file; answers whether the assignment has changed since, and whether this is now his program.
+
+    It is not where a newer one was saved already, on another device or by a clock ahead of this one.
+    """
     submission = access.own_submission(g.viewer, delivery.required_id(request.form, "submission_id"))
     assignment = access.get_assignment(g.viewer, submission.assignment_id)
     check_entry(assignment)
@@ -178,8 +183,8 @@ def _save_students(filename, code):
     if part_id.splitlines() not in ([], [part_id]):
         raise Invalid("A part's name is one line.", field="part_id")
     event = _event("File.Edit", submission, "save_file")
-    files.save_student_file(submission, event, filename=filename, code=code, part_id=part_id)
-    return changed
+    stored = files.save_student_file(submission, event, filename=filename, code=code, part_id=part_id)
+    return changed, is_current(submission.id, event, stored, filename=filename, part_id=part_id)
 
 
 @call("/log_event")

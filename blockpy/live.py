@@ -14,6 +14,7 @@ from models.live import SessionModel
 from monitoring import sessions
 from monitoring.repositories import sql_class_repository as classes
 from monitoring.repositories import sql_session_repository as repository
+from monitoring.repositories.sql_help_repository import find_raised
 
 bp = Blueprint("live", __name__, url_prefix="/api")
 
@@ -111,7 +112,10 @@ def read_session(session_id):
     if watches:
         access.audit(g.viewer, "participants", scope=f"session:{session_id}")
     mine = [item for item in row.participants if watches or item["student_id"] == g.viewer.user_id]
-    return jsonify(repository.session_dict(row) | {"participants": mine})
+    told = repository.session_dict(row) | {"participants": mine}
+    if not watches:
+        told["hand_up"] = find_raised(db.session(), session_id, g.viewer.user_id) is not None
+    return jsonify(told)
 
 
 @bp.post("/sessions/<int:session_id>/<any(open, start, complete, cancel):action>")

@@ -16,7 +16,7 @@ from models.db import db, utcnow
 from models.errors import Conflict, Invalid, NotLoggedIn
 from models.report import Report
 from models.submission import Submission
-from models.user import LEARNER, STAFF, Role, staff_names
+from models.user import LEARNER, STAFF, Role, User, staff_names
 from monitoring import sessions
 from monitoring.repositories import sql_class_repository as classes
 from monitoring.repositories import sql_session_repository as repository
@@ -244,6 +244,7 @@ def live_session(session_id):
     told = repository.session_dict(row)
     if watches:
         return render_template("live/room.html", page_data=_room_data(row, told))
+    told["teacher_name"] = db.session.get(User, row.created_by).name
     told["hand_up"] = find_raised(db.session(), row.id, g.viewer.user_id) is not None
     return _editor(access.own_work_in(g.viewer, row.test_id), told)
 

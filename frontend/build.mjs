@@ -16,6 +16,9 @@ const entryPoints = {
   "editor.css": "editor/editor.css",
   "python.worker": "editor/python.worker.js",
   "room": "room/main.js",
+  "plan": "plan/main.js",
+  "summary": "summary/main.js",
+  "summary.css": "summary/summary.css",
   "admin": "admin/main.js",
   "site.css": "style/site.css",
 };

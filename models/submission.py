@@ -186,6 +186,14 @@ def save_file(submission, event, *, filename, code, part_id=None):
     return ingest.append_one(event, write=write)
 
 
+def is_current(submission_id, event, stored, *, filename, part_id=None):
+    """Whether a save is the text now, as `save_file` answered it; of a retry that is asked of what was saved since."""
+    if stored.status == ingest.STORED:
+        return "stale" not in event.properties
+    row = db.session.get(Submission, submission_id, populate_existing=True)
+    return event.client_ms is None or event.client_ms >= newest_save(row.saved_ms, filename, part_id)
+
+
 def save_moment(client_ms, now_ms):
     """The clock by which saves of one file are ordered: the client's, or the arrival where that is missing or ahead."""
     return client_ms if client_ms is not None and 0 <= client_ms <= now_ms else now_ms

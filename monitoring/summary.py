@@ -1,7 +1,5 @@
 """What a live session came to: activity, errors and progress over time, one line per learner. Read from the log."""
 
-from datetime import timedelta
-
 from models import access
 from models.db import db, from_ms, iso, release, to_ms
 from models.live import SessionModel
@@ -102,7 +100,7 @@ def _stories(session_row, since, until):
     facts = load_facts(session_row, _everybody(session_row))
     works = {fact.submission.id: fact for fact in facts.values() if fact.submission}
     joined = {item["student_id"] for item in session_row.participants}
-    span = {"since": since, "until": until + timedelta(minutes=1)}
+    span = {"since": since, "until": until}
     outcomes = history.outcomes(list(works), **span)
     first = history.first_acts(list(works), **span)
     edits = {}
@@ -172,7 +170,7 @@ def _totals(stories, hands, told):
     return {
         "expected": len(stories),
         "took_part": sum(story.took_part for story in stories),
-        "done": sum(story.is_done for story in stories),
+        "done": sum(story.is_done and story.took_part for story in stories),
         "hands": sum(hands.values()),
         "hints": len(told),
         "runs": len(runs),

@@ -387,7 +387,7 @@ def test_a_save_becomes_the_code_a_version_and_a_file_edit(as_, school):
     answer = as_(school.learners[0]).post("/blockpy/save_file", data=form)
 
     edit = events_of(work, "File.Edit")[0]
-    assert answer.json == {"success": True, "ip": "127.0.0.1", "version_change": False}
+    assert answer.json == {"success": True, "ip": "127.0.0.1", "version_change": False, "current": True}
     assert (now(work).code, now(work).version) == ("print(1)\n", work.version + 1)
     assert edit.properties["file_path"] == "answer.py"
     assert edit.properties["submission_version"] == work.version + 1
@@ -413,9 +413,11 @@ def test_an_older_save_is_history_and_not_the_current_code(as_, school):
     caller = as_(school.learners[0])
     caller.post("/blockpy/save_file", data=save_form(work, "new\n", timestamp=ms))
 
-    answer = caller.post("/blockpy/save_file", data=save_form(work, "old\n", timestamp=ms - 60_000))
+    old = save_form(work, "old\n", timestamp=ms - 60_000)
+    answer, again = (caller.post("/blockpy/save_file", data=old) for _ in range(2))
 
     edits = events_of(work, "File.Edit")
+    assert (answer.json["current"], again.json["current"]) == (False, False)
     codes = [db.session.get(CodeState, edit.properties["code_state_id"]).code for edit in edits]
     assert answer.json["success"] is True
     assert now(work).code == "new\n"

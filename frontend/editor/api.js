@@ -1,6 +1,7 @@
 // The editor's HTTP calls (contract 2.1, 2.2): the fields every call carries, one POST, and what its answer means.
 
 const TIMEOUT_MS = 20_000;
+const ROUNDED_MS = 999; // the header Date has whole seconds
 
 // "Try again": the network, the server or the login is away. `status` is 0 when nothing was answered at all.
 export class Unreachable extends Error {
@@ -13,12 +14,18 @@ export class Unreachable extends Error {
 export function createApi({ page, onIp = () => {} }) {
   let csrfToken = page.csrf_token;
   let lastStamp = 0;
+  let serverAhead = 0;
   const known = { courseId: page.course_id, submissionId: null, version: null, assignmentVersion: null };
 
   // Strictly rising within the page, so that what happened in one millisecond keeps its order.
   function stamp() {
     lastStamp = Math.max(Date.now(), lastStamp + 1);
     return lastStamp;
+  }
+
+  // From here on nothing of ours counts as older than this moment of the server's clock: ours may be minutes behind.
+  function catchUp() {
+    lastStamp = Math.max(lastStamp, Date.now() + serverAhead);
   }
 
   function commonFields() {
@@ -44,6 +51,7 @@ export function createApi({ page, onIp = () => {} }) {
       headers: { "X-Requested-With": "XMLHttpRequest", "X-CSRFToken": csrfToken, Accept: "application/json" },
       keepalive,
     });
+    serverAhead = (Date.parse(response.headers.get("Date")) + ROUNDED_MS || Date.now()) - Date.now();
     if (!response.ok) throw new Unreachable(response.status, await messageOf(response));
     const answer = await response.json().catch(() => null);
     if (typeof answer?.success !== "boolean") throw new Unreachable(response.status, "an answer that is not ours");
@@ -54,8 +62,8 @@ export function createApi({ page, onIp = () => {} }) {
   // After a new login the old page's token no longer fits; the page itself, asked again, says who is logged in now.
   async function renewLogin() {
     const response = await request(location.href, { headers: { Accept: "text/html" } });
-    const html = new DOMParser().parseFromString(await response.text(), "text/html");
-    const data = JSON.parse(html.getElementById("page-data")?.textContent ?? "null");
+    if (response.status >= 500) throw new Unreachable(response.status);
+    const data = pageDataIn(await textOf(response));
     if (!data?.csrf_token || !("user_id" in data)) return "logged_out";
     if (data.user_id !== page.user_id) return "other_user";
     csrfToken = data.csrf_token;
@@ -65,6 +73,7 @@ export function createApi({ page, onIp = () => {} }) {
   return {
     known,
     stamp,
+    catchUp,
     post,
     renewLogin,
     csrfToken: () => csrfToken,
@@ -92,6 +101,23 @@ async function request(url, options) {
     return await fetch(url, { ...options, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
     throw new Unreachable(0, error.message);
+  }
+}
+
+async function textOf(response) {
+  try {
+    return await response.text();
+  } catch (error) {
+    throw new Unreachable(0, error.message); // the line was cut in the middle of the answer
+  }
+}
+
+function pageDataIn(html) {
+  const place = new DOMParser().parseFromString(html, "text/html").getElementById("page-data");
+  try {
+    return JSON.parse(place?.textContent ?? "null");
+  } catch {
+    return null;
   }
 }
 

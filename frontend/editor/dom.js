@@ -1,4 +1,4 @@
-// The three lines of DOM help that the editor's views share.
+// The few lines of help with the page that the editor's views and the summary share.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -19,4 +19,10 @@ export function setChip(node, { shape, tone, text }) {
   node.dataset.shape = shape;
   node.dataset.tone = tone;
   setText(node, text);
+}
+
+// "09:05": the hours and minutes of a moment, the same way on every page.
+export function clock(at) {
+  const date = new Date(at);
+  return `${String(date.getHours()).padStart(2, "0")}:${String(date.getMinutes()).padStart(2, "0")}`;
 }

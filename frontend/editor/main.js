@@ -19,6 +19,7 @@ const storage = openStorage();
 let assignment = null;
 let submission = null;
 let room = null;
+let overtakenNotice = null;
 let ip = null;
 
 const api = createApi({ page, onIp });
@@ -31,10 +32,11 @@ const outbox = createOutbox({
     saver.settled(entry, answer);
     handIn.settled(entry, answer);
   },
+  onGone: (entry) => saver.gone(entry),
   onState: (state) => saver?.wayChanged(state),
 });
 const saver = createSaver({ api, storage, outbox, userId: page.user_id, getCode: () => editor.code(), onLine: showLine,
-  onOtherTab });
+  onOvertaken });
 const events = createEvents({ api, outbox, slug: () => assignment?.url ?? "" });
 const editor = createCodeEditor({
   parent: byId("code"),
@@ -52,7 +54,7 @@ begin();
 
 async function begin() {
   outbox.adopt();
-  if (page.session) room = createRoomLine({ session: page.session, csrfToken: api.csrfToken, onJoined: outbox.kick });
+  if (page.session) room = createRoomLine({ api, session: page.session, onJoined: outbox.kick });
   control.begin("");
   ({ assignment, submission } = await loadAssignment(api));
   showTask(assignment);
@@ -71,7 +73,7 @@ function openSubmission() {
   if (start.restoredFrom) notice("Your work from this browser, not yet saved on the server, is back.");
   if (start.offer) offer(start.offer);
   if (start.restoredFrom) saver.saveRestored();
-  saver.wayChanged({ trouble: null, waiting: outbox.waiting(), stored: storage.available });
+  outbox.tell();
   handIn.begin(submission);
   events.watchVisibility();
 }
@@ -130,30 +132,39 @@ function showLine({ tone, shape, text }) {
   if (tone === "ok" && byId("save-news").textContent) setText(byId("save-news"), "saved again");
 }
 
-function onOtherTab() {
-  notice("This task is also open in another tab. The one in which you type last is what counts.", "warn");
+function onOvertaken(where) {
+  overtakenNotice?.remove();
+  overtakenNotice = null;
+  if (!where) return;
+  overtakenNotice = notice(`Newer work of yours is ${where}. What was typed last is what counts.`, "warn", [
+    { label: "Show it here", action: () => location.reload() },
+    { label: "Use what is here", action: saver.insist },
+  ]);
 }
 
 function offer(draft) {
   const when = new Date(draft.timestamp).toLocaleString();
+  const use = () => {
+    editor.setCode(draft.code);
+    saver.dropOlder();
+  };
   notice(`This browser keeps an older version of your work (${when}) that never reached the server.`, "warn",
-    { label: "Use it", action: () => editor.setCode(draft.code), closed: saver.dropOlder });
+    [{ label: "Use it", action: use }, { label: "Throw it away", action: saver.dropOlder }]);
 }
 
-function notice(text, tone = "info", { label = "", action = () => {}, closed = () => {} } = {}) {
+// Answers the note, or null where the same one is there already. Closing it decides nothing.
+function notice(text, tone = "info", actions = []) {
   const box = byId("notices");
-  if ([...box.children].some((one) => one.dataset.text === text)) return;
+  if ([...box.children].some((one) => one.dataset.text === text)) return null;
   const node = element("div", { class: "notice", "data-tone": tone, "data-text": text }, element("p", {}, text));
-  const button = (words, look, act) => {
-    const one = element("button", { type: "button", class: look }, words);
-    one.addEventListener("click", () => {
-      act();
-      closed();
+  for (const { label, action } of [...actions, { label: "Close", action: () => {} }]) {
+    const button = element("button", { type: "button", class: label === "Close" ? "quiet small" : "small" }, label);
+    button.addEventListener("click", () => {
       node.remove();
+      action();
     });
-    node.append(one);
-  };
-  if (label) button(label, "small", action);
-  button("Close", "quiet small", () => {});
+    node.append(button);
+  }
   box.append(node);
+  return node;
 }

@@ -2,17 +2,20 @@
 // Each entry has its own storage key, so that two tabs of one person cannot overwrite each other's.
 
 import { Unreachable, uuid } from "./api.js";
+import { backoff } from "./backoff.js";
 
-const BACKOFF_MS = [500, 1000, 2000, 4000, 5000];
 const SLOW_MS = 15_000;
 const BATCH = 100;
 const PATIENCE = 5; // so often may the server break on one entry before those behind it go first
 const ADOPT_AFTER_MS = 30_000;
 const KEEPALIVE_BYTES = 50_000; // a browser sends at most 64 kB after a page is gone
+const MAY_PASS = [401, 403, 429, 503]; // nothing is wrong with the entry itself
+const TOO_LARGE = 413;
 
 // `live()` gives the way through the live room's socket, or null. `onSettled(entry, answer)` is told of each entry that
-// the server has taken or refused, `onState(state)` of {trouble, waiting, stored}.
-export function createOutbox({ api, storage, userId, live, onSettled, onState }) {
+// the server has taken or refused, `onGone(entry)` of one that another page has taken care of, `onState(state)` of
+// {trouble, waiting, stored}.
+export function createOutbox({ api, storage, userId, live, onSettled, onGone, onState }) {
   const prefix = `blockpy:out:${userId}:`;
   const tab = uuid().slice(0, 8);
   let entries = [];
@@ -23,18 +26,27 @@ export function createOutbox({ api, storage, userId, live, onSettled, onState })
   let inFlight = [];
   let timer = null;
   let mayUseSocket = true;
-  let unstored = 0;
 
   function put(call, fields, { replaces = () => false } = {}) {
     const last = entries.at(-1);
-    if (last && !inFlight.includes(last) && replaces(last)) forget(last);
+    const replaced = last?.own && !inFlight.includes(last) && replaces(last) ? last : null;
     const entry = { key: `${prefix}${String(api.stamp()).padStart(15, "0")}-${tab}`, call, fields, breaks: 0, own: true };
-    entry.stored = storage.set(entry.key, { call, fields });
-    if (!entry.stored) unstored += 1;
+    keep(entry);
     entries.push(entry);
+    if (replaced) forget(replaced); // only now: what was kept stays kept until its successor is
+    keepTheRest();
     tell();
     pump();
     return entry;
+  }
+
+  function keep(entry) {
+    entry.stored = storage.set(entry.key, { call: entry.call, fields: entry.fields });
+  }
+
+  // A full storage may have room again.
+  function keepTheRest() {
+    for (const entry of entries) if (!entry.stored) keep(entry);
   }
 
   // What other pages of this person have left behind: on arrival all of it, later only what has become old.
@@ -51,7 +63,6 @@ export function createOutbox({ api, storage, userId, live, onSettled, onState })
 
   function forget(entry) {
     entries = entries.filter((one) => one !== entry);
-    if (!entry.stored) unstored -= 1;
     storage.remove(entry.key);
   }
 
@@ -61,8 +72,8 @@ export function createOutbox({ api, storage, userId, live, onSettled, onState })
     try {
       while (entries.length) await sendNext();
     } catch (error) {
-      if (!(error instanceof Unreachable)) throw error;
-      failed(error);
+      failed(error instanceof Unreachable ? error : new Unreachable(0, String(error)));
+      if (!(error instanceof Unreachable)) throw error; // told to the console, and tried again all the same
     } finally {
       running = false;
       inFlight = [];
@@ -75,6 +86,7 @@ export function createOutbox({ api, storage, userId, live, onSettled, onState })
     const head = entries[0];
     if (!head.own && !storage.has(head.key)) {
       entries.shift(); // another page has delivered it meanwhile
+      onGone(head);
       return;
     }
     const way = head.call === "logEvent" && mayUseSocket ? live() : null;
@@ -91,12 +103,14 @@ export function createOutbox({ api, storage, userId, live, onSettled, onState })
     try {
       settle(entry, await api.post(entry.call, entry.fields));
     } catch (error) {
-      if (error.status >= 400 && ++entry.breaks >= PATIENCE && ![401, 403, 429, 503].includes(error.status)) {
+      if (error.status === TOO_LARGE) return settle(entry, { success: false, message: "it is too long" });
+      if (error.status >= 400 && ++entry.breaks >= PATIENCE && !MAY_PASS.includes(error.status)) {
         entry.breaks = 0;
         entries = [...entries.filter((one) => one !== entry), entry];
       }
       throw error;
     }
+    return null;
   }
 
   async function overSocket(way) {
@@ -129,8 +143,8 @@ export function createOutbox({ api, storage, userId, live, onSettled, onState })
     if (error.status === 401) trouble = error.login ?? "logged_out";
     else trouble = error.status === 0 ? "offline" : "server";
     const slow = error.status === 401 && failures > 1;
-    const base = slow ? SLOW_MS : BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1];
-    timer = setTimeout(kick, base * (0.5 + Math.random()));
+    timer = setTimeout(kick, slow ? SLOW_MS * (0.5 + Math.random()) : backoff(failures - 1));
+    keepTheRest();
   }
 
   function kick() {
@@ -140,7 +154,7 @@ export function createOutbox({ api, storage, userId, live, onSettled, onState })
   }
 
   function tell() {
-    onState({ trouble, waiting: entries.length, stored: storage.available && unstored === 0 });
+    onState({ trouble, waiting: entries.length, stored: entries.every((entry) => entry.stored) });
   }
 
   // The page is going away: one last try that the browser finishes on its own, also for what is in flight and dies with
@@ -158,5 +172,5 @@ export function createOutbox({ api, storage, userId, live, onSettled, onState })
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && kick());
   setInterval(() => adopt(Date.now() - ADOPT_AFTER_MS), ADOPT_AFTER_MS);
 
-  return { put, adopt, kick, lastCall, waiting: () => entries.length, has: (test) => entries.some(test) };
+  return { put, adopt, kick, lastCall, tell, has: (test) => entries.some(test) };
 }

@@ -1,110 +1,111 @@
-// The quiet corner at the top right while a teacher watches: how the session stands, hints, and the raised hand.
+// The corner at the top right while a teacher watches: how the session stands, hints, the raised hand; and what is to be
+// known before the start and after the end.
 
-import { byId, element, setChip, setText } from "./dom.js";
+import { byId, setChip, setText } from "./dom.js";
+import { createHand } from "./hand.js";
+import { createHints } from "./hints.js";
 import { createRoomSocket } from "./room_socket.js";
+import { chipOf, minutes, newsOf, noticeOf, timeLeft } from "./session_words.js";
 
-const STATES = {
-  SCHEDULED: () => ({ text: "Your teacher has not opened this yet", shape: "ring", tone: "muted" }),
-  WAITING_FOR_STUDENTS: () => ({ text: "Waiting for your teacher to start", shape: "ring", tone: "info" }),
-  IN_PROGRESS: (session) => ({ text: `In progress${duration(session)}`, shape: "disc", tone: "ok" }),
-  COMPLETED: () => ({ text: "Finished", shape: "check", tone: "muted" }),
-  CANCELLED: () => ({ text: "Cancelled by your teacher", shape: "cross", tone: "muted" }),
-};
-const CLOSED = "The line to your teacher was closed";
+const PAINT_MS = 5000;
+const LOOK_MS = 15_000;
+const ANSWER_MS = 10_000;
+const QUIET_MS = 3000; // a line that is back by then is not worth a word
+const WITH_A_HAND = ["WAITING_FOR_STUDENTS", "IN_PROGRESS"];
+const OVER = ["COMPLETED", "CANCELLED"];
+const NOT_THERE = ["away", "waiting", "logged_out"];
 
 // Answers the outbox's way through the socket, once there is one.
-export function createRoomLine({ session, csrfToken, onJoined }) {
-  const hand = byId("hand");
-  const dialog = byId("hand-dialog");
-  let current = session;
-  let raised = Boolean(session.hand_up);
-  const known = new Set();
+export function createRoomLine({ api, session, onJoined }) {
+  let current = { ...session, status: null };
+  let clockOffset = 0; // the server's clock less ours, which may be wrong by minutes
+  let line = "";
+  let awayTimer = null;
+  let lastMinutesTold = false;
 
   byId("room").hidden = false;
-  const socket = createRoomSocket({ sessionId: session.id, onLine, onSession: become, onHint });
+  const on = { line: onLine, session: become, hint: (hint) => hints.take(hint) };
+  const socket = createRoomSocket({ sessionId: session.id, on, look });
+  const hints = createHints({ sessionId: session.id, onSeen: socket.seen });
+  const hand = createHand({ api, sessionId: session.id, raised: Boolean(session.hand_up), say,
+    trouble: (text) => setText(byId("hand-trouble"), text) });
   become(session);
-  paintHand();
-  setInterval(paint, 15_000);
+  hints.load();
+  if (!OVER.includes(session.status)) begin();
+  setInterval(paint, PAINT_MS);
+  setInterval(() => NOT_THERE.includes(line) && !OVER.includes(current.status) && look(), LOOK_MS);
+  if (session.time_limit_minutes) look();
+
+  function begin() {
+    onLine("away");
+    socket.start();
+  }
 
   function become(next) {
-    current = { ...current, ...next };
+    const before = current;
+    if (next.version < before.version) return; // told late, and something newer is known
+    current = { ...before, ...next };
+    if (typeof next.hand_up === "boolean") hand.told(next.hand_up);
+    if (before.status !== null && before.status !== current.status) say(newsOf(current, now()));
+    if (OVER.includes(current.status)) socket.finish();
     paint();
   }
 
+  // The session over HTTP, for when the line is away or has no place for us yet. Answers its status, "LOGGED_OUT" or null.
+  async function look() {
+    const response = await fetch(`/api/sessions/${session.id}`, {
+      credentials: "same-origin", signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => null);
+    const told = response?.ok ? await response.json().catch(() => null) : null;
+    const date = Date.parse(response?.headers.get("Date"));
+    if (date) clockOffset = date - Date.now();
+    if (told) become(told);
+    return response?.status === 401 ? "LOGGED_OUT" : told?.status ?? null;
+  }
+
+  function now() {
+    return Date.now() + clockOffset;
+  }
+
   function paint() {
-    setChip(byId("room-state"), STATES[current.status]?.(current) ?? { text: current.status, shape: "ring", tone: "muted" });
-    const begun = current.status === "IN_PROGRESS";
-    byId("room-note").hidden = begun || current.status === "COMPLETED";
-    setText(byId("room-note"), current.status === "CANCELLED" ? "" : "Read the task; it has not begun.");
-    hand.hidden = !["WAITING_FOR_STUDENTS", "IN_PROGRESS"].includes(current.status);
+    setChip(byId("room-state"), chipOf(current, now()));
+    const notice = noticeOf(current, now());
+    byId("room-notice").hidden = notice === null;
+    setText(byId("room-notice-title"), notice?.title ?? "");
+    setText(byId("room-notice-text"), notice?.text ?? "");
+    hand.show(WITH_A_HAND.includes(current.status) && line !== "closed");
+    tellLastMinutes();
+  }
+
+  function tellLastMinutes() {
+    const left = timeLeft(current, now());
+    if (!left?.isLast || lastMinutesTold) return;
+    lastMinutesTold = true;
+    say(left.isOver ? "The time of this session is up." : `The last ${minutes(left.minutes)} of this session.`);
   }
 
   function onLine(state, reason) {
-    const words = {
-      joined: "",
-      away: "no live line to your teacher, trying again",
-      refused: reason || "your teacher cannot see you here",
-      closed: reason ? `${CLOSED}: ${reason}` : CLOSED,
-    };
-    setText(byId("room-trouble"), words[state]);
-    if (state === "joined") onJoined();
+    const before = line;
+    line = state;
+    if (state === "away" && before === "away") return; // each try that fails tells it again
+    clearTimeout(awayTimer);
+    if (state === "away") awayTimer = setTimeout(() => trouble("no live line to your teacher, trying again"), QUIET_MS);
+    else if (state === "logged_out") trouble("you are logged out, log in again in another tab");
+    else if (state === "closed") trouble(`the line to your teacher was closed${reason ? `: ${reason}` : ""}`);
+    else trouble("");
+    paint();
+    if (state !== "joined") return;
+    if (hand.isUp()) look(); // it may have been lowered while nobody could tell us
+    hints.load();
+    onJoined();
   }
 
-  function onHint(hint) {
-    if (known.has(hint.hint_id)) return; // hints come again after a reconnection
-    known.add(hint.hint_id);
-    const dismiss = element("button", { type: "button", class: "quiet small" }, "Got it");
-    const note = element("div", { class: "notice", "data-tone": "info" },
-      element("p", {}, element("strong", {}, `Hint from ${hint.from || "your teacher"}: `), hint.message), dismiss);
-    dismiss.addEventListener("click", () => note.remove());
-    byId("hints").append(note);
-    whenVisible(() => socket.seen(hint.hint_id));
+  function trouble(text) {
+    setText(byId("room-trouble"), text);
   }
 
-  hand.addEventListener("click", () => {
-    if (raised) callHelp("DELETE");
-    else dialog.showModal();
-  });
-  byId("hand-cancel").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => {
-    const message = byId("hand-message");
-    if (dialog.returnValue === "raise") callHelp("POST", { message: message.value.trim() || null });
-    dialog.returnValue = "";
-    message.value = "";
-  });
-
-  async function callHelp(method, body) {
-    hand.disabled = true;
-    const headers = { "Content-Type": "application/json", "X-CSRFToken": csrfToken(), "X-Requested-With": "XMLHttpRequest" };
-    const response = await fetch(`/api/sessions/${current.id}/help`,
-      { method, headers, body: body && JSON.stringify(body), credentials: "same-origin" }).catch(() => null);
-    hand.disabled = false;
-    if (response?.ok) raised = method === "POST";
-    setText(byId("room-trouble"), response?.ok ? "" : "That did not reach your teacher. Try again.");
-    paintHand();
-  }
-
-  function paintHand() {
-    hand.setAttribute("aria-pressed", String(raised));
-    setText(hand, raised ? "Lower hand" : "Raise hand");
+  function say(text) {
+    setText(byId("room-say"), text);
   }
 
   return { way: socket.way };
-}
-
-function duration(session) {
-  const started = Date.parse(session.started_at);
-  if (Number.isNaN(started)) return "";
-  const minutes = Math.max(0, Math.floor((Date.now() - started) / 60_000));
-  return session.time_limit_minutes ? `, ${minutes} of ${session.time_limit_minutes} min` : `, ${minutes} min`;
-}
-
-function whenVisible(action) {
-  if (document.visibilityState === "visible") return action();
-  const listen = () => {
-    if (document.visibilityState !== "visible") return;
-    document.removeEventListener("visibilitychange", listen);
-    action();
-  };
-  return document.addEventListener("visibilitychange", listen);
 }

@@ -1,16 +1,26 @@
 // Keeps the student's code: a draft in the browser from the first keystroke, a save a second after the last one, and one
 // honest line about both.
 
-const AFTER_MS = 1000;
+import { uuid } from "./api.js";
+import { saveLine } from "./save_line.js";
 
-export function createSaver({ api, storage, outbox, userId, getCode, onLine, onOtherTab }) {
+const AFTER_MS = 1000;
+const SLOW_AFTER_MS = 5000;
+
+// `onOvertaken(where)`: what is in this editor is not the newest any more; "" when it is again.
+export function createSaver({ api, storage, outbox, userId, getCode, onLine, onOvertaken }) {
+  const tab = uuid().slice(0, 8);
   let key = null;
   let submissionId = null;
   let acknowledged = null; // the code the server is known to have
+  let acknowledgedStamp = 0;
   let savedAt = null;
   let refusal = null;
   let timer = null;
   let queued = null; // the code of the newest save still on its way
+  let draftStored = true;
+  let unsavedSince = null;
+  let overtaken = "";
   let way = { trouble: null, waiting: 0, stored: true };
 
   // Decides what the student sees after loading: the server's code, or newer work this browser still keeps.
@@ -42,17 +52,24 @@ export function createSaver({ api, storage, outbox, userId, getCode, onLine, onO
     keepDraft();
     clearTimeout(timer);
     timer = setTimeout(saveIfChanged, AFTER_MS);
+    becomeOvertaken("");
     tell();
   }
 
+  // While a save is on its way, the acknowledged code is a change like any other. Another tab's draft is not ours to drop.
   function keepDraft() {
     const code = getCode();
-    if (code === acknowledged) storage.remove(key);
-    else storage.set(key, { code, timestamp: Date.now(), base: fingerprint(acknowledged) });
+    if (code !== acknowledged || queued !== null) {
+      draftStored = storage.set(key, { code, timestamp: Date.now(), base: fingerprint(acknowledged), tab });
+    } else {
+      draftStored = true;
+      if (storage.get(key)?.tab === tab) storage.remove(key);
+    }
   }
 
   // Restored work is sent at once, unless an earlier page's save of it is still on its way.
   function saveRestored() {
+    keepDraft();
     if (outbox.has((entry) => isOurSave(entry) && entry.fields.code === getCode())) queued = getCode();
     else saveNow();
   }
@@ -72,6 +89,13 @@ export function createSaver({ api, storage, outbox, userId, getCode, onLine, onO
     tell();
   }
 
+  // What was typed here counts, whatever another device's clock says.
+  function insist() {
+    becomeOvertaken("");
+    api.catchUp();
+    saveNow();
+  }
+
   function isOurSave(entry) {
     return entry.call === "saveFile" && entry.fields.submission_id === String(submissionId);
   }
@@ -79,14 +103,26 @@ export function createSaver({ api, storage, outbox, userId, getCode, onLine, onO
   function settled(entry, answer) {
     if (!isOurSave(entry)) return;
     if (entry.fields.code === queued) queued = null;
-    if (answer.success) {
-      acknowledged = entry.fields.code;
-      savedAt = Date.now();
-      if (storage.get(key)?.code === acknowledged) storage.remove(key);
-    } else {
-      refusal = answer.message || "the server refused it";
-    }
+    if (answer.success) taken(entry, answer);
+    else refusal = answer.message || "the server refused it";
     tell();
+  }
+
+  // An older page's save may arrive late: it says nothing about what was saved after it.
+  function taken(entry, answer) {
+    const stamp = Number(entry.fields.timestamp);
+    if (stamp < acknowledgedStamp) return;
+    acknowledgedStamp = stamp;
+    acknowledged = entry.fields.code;
+    savedAt = Date.now();
+    if (storage.get(key)?.code === acknowledged && queued === null) storage.remove(key);
+    if (answer.current === false && acknowledged === getCode()) becomeOvertaken("on another device or in another tab");
+  }
+
+  // Another page has sent what we were waiting for; only an answer of our own proves that the server has it. The same
+  // fields again are known there as the same save.
+  function gone(entry) {
+    if (isOurSave(entry) && entry.fields.code === queued) outbox.put("saveFile", entry.fields);
   }
 
   function wayChanged(state) {
@@ -94,56 +130,47 @@ export function createSaver({ api, storage, outbox, userId, getCode, onLine, onO
     tell();
   }
 
+  function becomeOvertaken(where) {
+    if (where === overtaken) return;
+    overtaken = where;
+    onOvertaken(where);
+  }
+
+  function isClean() {
+    return getCode() === acknowledged && queued === null;
+  }
+
+  function isKept() {
+    return way.stored && (isClean() || draftStored || queued === getCode());
+  }
+
   function tell() {
-    if (key !== null) onLine(line());
-  }
-
-  function line() {
-    const clean = getCode() === acknowledged && queued === null;
-    const kept = way.stored ? "kept in this browser" : "keep this page open";
-    if (way.trouble === "logged_out") {
-      const work = way.stored ? "your work is kept here" : "keep this page open";
-      return { tone: "bad", text: `you are logged out, log in again in another tab; ${work}` };
-    }
-    if (way.trouble === "other_user") {
-      return { tone: "bad", text: `somebody else is logged in now; your work is ${kept === "keep this page open" ? "only on this page" : kept}` };
-    }
-    if (refusal && !clean) return { tone: "bad", text: `not saved: ${refusal}; ${kept}` };
-    if (clean && way.trouble && way.waiting) return { tone: "warn", text: `${savedText()}; ${results(way.waiting)}` };
-    if (clean && !savedAt) return { tone: "muted", shape: "dash", text: savedText() };
-    if (clean) return { tone: "ok", text: savedText() };
-    if (way.trouble === "offline") return { tone: "warn", text: `not saved, offline, ${kept}` };
-    if (way.trouble) return { tone: "warn", text: `not saved, the server has a problem, ${kept}` };
-    return { tone: "muted", text: "saving…" };
-  }
-
-  function savedText() {
-    return savedAt ? `saved ${clock(savedAt)}` : "nothing to save yet";
+    if (key === null) return;
+    const clean = isClean();
+    if (clean) unsavedSince = null;
+    else unsavedSince ??= Date.now();
+    const slow = !clean && Date.now() - unsavedSince > SLOW_AFTER_MS;
+    onLine(saveLine({ ...way, clean, savedAt, refusal, kept: isKept(), slow, overtaken }));
   }
 
   addEventListener("storage", (event) => {
-    if (key !== null && event.key === key && event.newValue) onOtherTab();
+    if (key === null || event.key !== key || !event.newValue) return;
+    if (storage.get(key)?.code === getCode()) return;
+    becomeOvertaken("in your other tab");
+    tell();
   });
   // Leaving: the pending second is over. What is on its way is sent once more by the browser itself.
   addEventListener("pagehide", () => {
     saveIfChanged();
     outbox.lastCall();
   });
+  addEventListener("beforeunload", (event) => {
+    if (key !== null && !isKept()) event.preventDefault();
+  });
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && saveIfChanged());
+  setInterval(() => unsavedSince !== null && tell(), 1000);
 
-  return { begin, changed, saveNow, saveIfChanged, saveRestored, dropOlder, settled, wayChanged };
-}
-
-function results(count) {
-  return count === 1 ? "1 result waits for the network" : `${count} results wait for the network`;
-}
-
-function clock(time) {
-  const date = new Date(time);
-  const pad = (number) => String(number).padStart(2, "0");
-  const hours = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
-  if (date.toDateString() === new Date().toDateString()) return hours;
-  return `${date.toLocaleDateString(undefined, { day: "numeric", month: "short" })}, ${hours.slice(0, 5)}`;
+  return { begin, changed, saveNow, saveIfChanged, saveRestored, insist, dropOlder, settled, gone, wayChanged };
 }
 
 // A short stand-in for a text, enough to see that it is still the same one (FNV-1a and the length).

@@ -29,6 +29,7 @@ const narrow = matchMedia("(max-width: 900px)");
 const page = byId("room");
 let changedIds = new Set();
 let drawing = false;
+let asked = Number(location.hash.match(/^#student-(\d+)$/)?.[1] ?? 0);
 let returnFocus = null;
 
 const socket = io("/monitor", { autoConnect: false, reconnection: false, timeout: 5_000, withCredentials: true });
@@ -148,8 +149,17 @@ function draw() {
   if (pane.isOpen && row) pane.show(row, now);
   head.show(picture.session, picture, now);
   page.dataset.loaded = "true";
+  openAsked();
   passTime();
   projector.show();
+}
+
+/** A link to a student (`#student-7`) opens his pane, once. */
+function openAsked() {
+  if (!asked || !connection.picture.rows.has(asked)) return;
+  const id = asked;
+  asked = null;
+  openPane(id, () => table.focus(id));
 }
 
 /** Hands are told apart from the rest, in the tab's title too: somebody asks. */
