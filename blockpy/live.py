@@ -11,7 +11,7 @@ from models import access
 from models.course import required_name
 from models.db import db, iso
 from models.live import SessionModel
-from monitoring import sessions
+from monitoring import hands, sessions
 from monitoring.repositories import sql_class_repository as classes
 from monitoring.repositories import sql_session_repository as repository
 from monitoring.repositories.sql_help_repository import find_raised
@@ -84,8 +84,8 @@ def change_class(class_id):
 @bp.get("/sessions")
 def list_sessions():
     """My sessions, soonest first."""
-    rows = repository.list_sessions(access.logged_in(g.viewer), active=http.args.get("active") == "1")
-    return jsonify(items=[repository.session_dict(row) for row in rows], next=None)
+    found = repository.list_sessions(access.logged_in(g.viewer), active=http.args.get("active") == "1")
+    return jsonify(items=[told for _, told in found], next=None)
 
 
 @bp.post("/sessions")
@@ -147,12 +147,12 @@ def raise_hand(session_id):
     """Raise my hand, with a question or without."""
     row = access.joinable_session(g.viewer, session_id)
     message = (body(Question).message or "").strip() if http.get_data() else ""
-    hand = sessions.raise_hand(g.viewer, row, message)
+    hand = hands.raise_hand(g.viewer, row, message)
     return jsonify(session_id=session_id, message=hand.message, raised_at=iso(hand.raised_at))
 
 
 @bp.delete("/sessions/<int:session_id>/help")
 def lower_hand(session_id):
     """Lower my hand."""
-    sessions.lower_hand(g.viewer, access.joinable_session(g.viewer, session_id))
+    hands.lower_hand(g.viewer, access.joinable_session(g.viewer, session_id))
     return "", 204

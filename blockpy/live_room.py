@@ -12,13 +12,14 @@ from models import access
 from models.db import db, iso, utcnow
 from models.live import AttemptModel
 from models.submission import find_submission
-from monitoring import frames, hints, histories, marks, sessions, summary
+from monitoring import frames, hands, hints, histories, marks, summary
 from monitoring.highlights import add_highlight
 
 bp = Blueprint("live_room", __name__, url_prefix="/api")
 
 LAST_EVENTS = 200
 MOST_MINUTES = 120
+MOST_POSITION = 10_000_000
 PARTICIPANT = "/sessions/<int:session_id>/students/<int:user_id>"
 EXPORTED = [
     "user_id",
@@ -57,8 +58,8 @@ class NewHighlight(Body):
 
     text: str = Field(max_length=4000)
     passage_id: str = Field(max_length=255)
-    position_start: int
-    position_end: int
+    position_start: int = Field(le=MOST_POSITION)
+    position_end: int = Field(le=MOST_POSITION)
     color_code: str
     comment: str | None = Field(default=None, max_length=2000)
 
@@ -116,10 +117,17 @@ def student_code(session_id, user_id):
     return jsonify(items=histories.codes(work.id if work else 0, ids))
 
 
+def _marked_student(session_id, user_id):
+    """A session with a student of whom the answer will tell the whole row: that is a look at him."""
+    row = access.watched_student(g.viewer, session_id, user_id)
+    access.audit(g.viewer, "pane", subject_id=user_id, scope=f"session:{session_id}")
+    return row
+
+
 @bp.post(f"{PARTICIPANT}/claim")
 def claim(session_id, user_id):
     """I am on it."""
-    row = access.watched_student(g.viewer, session_id, user_id)
+    row = _marked_student(session_id, user_id)
     marks.claim(g.viewer, row, user_id)
     return jsonify(frames.row(row, user_id))
 
@@ -127,7 +135,7 @@ def claim(session_id, user_id):
 @bp.delete(f"{PARTICIPANT}/claim")
 def release_claim(session_id, user_id):
     """Nobody is on it any more."""
-    row = access.watched_student(g.viewer, session_id, user_id)
+    row = _marked_student(session_id, user_id)
     marks.release_claim(row, user_id)
     return jsonify(frames.row(row, user_id))
 
@@ -135,7 +143,7 @@ def release_claim(session_id, user_id):
 @bp.post(f"{PARTICIPANT}/snooze")
 def snooze(session_id, user_id):
     """This can wait some minutes."""
-    row = access.watched_student(g.viewer, session_id, user_id)
+    row = _marked_student(session_id, user_id)
     marks.snooze(row, user_id, body(Snooze).minutes)
     return jsonify(frames.row(row, user_id))
 
@@ -143,8 +151,8 @@ def snooze(session_id, user_id):
 @bp.delete(f"{PARTICIPANT}/help")
 def lower_hand(session_id, user_id):
     """The student has been helped: his hand goes down."""
-    row = access.watched_student(g.viewer, session_id, user_id)
-    sessions.lower_hand(g.viewer, row, user_id)
+    row = _marked_student(session_id, user_id)
+    hands.lower_hand(g.viewer, row, user_id)
     return jsonify(frames.row(row, user_id))
 
 

@@ -54,8 +54,11 @@ def home():
     return render_template(
         "pages/home.html",
         assignments=_my_assignments(viewer),
-        open_sessions=[_session_line(row) for row in repository.list_sessions(viewer, active=True)],
-        past_sessions=[_session_line(row) for row in repository.ended_sessions(viewer, limit=PAST_SESSIONS)],
+        open_sessions=[_session_line(*found) for found in repository.list_sessions(viewer, active=True)],
+        past_sessions=[
+            _session_line(row, repository.session_dict(row))
+            for row in repository.ended_sessions(viewer, limit=PAST_SESSIONS)
+        ],
         classes=_my_classes(viewer),
         startable=_startable(viewer) if taught else [],
         courses=sorted({(course_id, course) for name, course_id, course in roles if name in STAFF}),
@@ -88,8 +91,7 @@ def _my_assignments(viewer):
     ]
 
 
-def _session_line(row):
-    told = repository.session_dict(row)
+def _session_line(row, told):
     return {
         "id": row.id,
         "class_name": told["class_name"],

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, literal, or_, select
 
-from models import live
+from models import live, statements
 from models.assignment import Assignment, AssignmentGroup
 from models.course import Course
-from models.db import db, release, transaction, utcnow
+from models.db import begin_reading, db, release, transaction, utcnow
 from models.errors import NotAllowed, NotFound, NotLoggedIn
 from models.live import AttemptModel, ClassModel, SessionModel
 from models.recent import recent
@@ -40,6 +40,14 @@ def role_names(viewer, course_id):
     """The viewer's roles in a course, read now."""
     query = select(Role.name).where(Role.user_id == viewer.user_id, Role.course_id == course_id)
     return set(db.session.scalars(query))
+
+
+def roles_by_course(viewer):
+    """{course_id: role names} of the viewer, read now."""
+    found = {}
+    for course_id, name in db.session.execute(select(Role.course_id, Role.name).where(Role.user_id == viewer.user_id)):
+        found.setdefault(course_id, set()).add(name)
+    return found
 
 
 def is_staff(viewer, course_id):
@@ -175,8 +183,8 @@ def loggable_submissions(viewer, submission_ids):
 
 
 def _works(submission_ids):
-    query = select(Submission.id, Submission.user_id, Submission.course_id).where(Submission.id.in_(submission_ids))
-    return {row.id: row for row in db.session.execute(query)}
+    begin_reading()
+    return {row.id: row for row in statements.places(db.session(), submission_ids)}
 
 
 def _instructors(places):
@@ -263,9 +271,21 @@ def is_expected(viewer, session_row):
     return viewer.user_id in listed_students(session_row) and bool(role_names(viewer, _course_of(session_row)))
 
 
+def is_in_room(viewer, session_row, class_students, roles):
+    """Whether the viewer watches a session or is its student, by the class's list and his roles in its course."""
+    if viewer.is_admin or set(STAFF) & set(roles):
+        return True
+    students = session_row.student_ids if _has_own_list(session_row) else class_students
+    return bool(roles) and viewer.user_id in students
+
+
+def _has_own_list(session_row):
+    return bool(session_row.student_ids) or session_row.status not in (live.SCHEDULED, live.CANCELLED)
+
+
 def listed_students(session_row):
     """The students of a live session: its own list from the opening on, the class's before."""
-    if session_row.student_ids or session_row.status not in (live.SCHEDULED, live.CANCELLED):
+    if _has_own_list(session_row):
         return session_row.student_ids
     return db.session.scalar(select(ClassModel.student_ids).where(ClassModel.id == session_row.class_id)) or []
 
@@ -281,7 +301,7 @@ def watched_student(viewer, session_id, user_id):
     """A live session that the viewer watches, with this student in it, who may have been removed since."""
     found = watchable_session(viewer, session_id)
     joined = {item["student_id"] for item in found.participants}
-    if user_id not in joined and user_id not in listed_students(found):
+    if user_id not in joined and user_id not in expected_students(found):
         raise NotFound("There is no such student in this session.")
     return found
 
@@ -312,7 +332,8 @@ def highlightable_attempt(viewer, attempt_id):
     found = db.session.get(AttemptModel, attempt_id)
     logged_in(viewer)
     course = found and db.session.scalar(select(Assignment.course_id).where(Assignment.id == found.test_id))
-    if found is None or not (found.student_id == viewer.user_id or is_staff(viewer, course)):
+    roles = role_names(viewer, course) if found else set()
+    if not (found and (viewer.is_admin or roles & set(STAFF) or (roles and found.student_id == viewer.user_id))):
         raise NotFound("There is no such attempt.")
     return found
 

@@ -263,6 +263,13 @@ def release():
     session.expunge_all()
 
 
+def begin_reading():
+    """Begin a read whose statements need no common picture: on PostgreSQL none of it waits for a BEGIN or a COMMIT."""
+    session = db.session()
+    if not (session.in_transaction() or _is_sqlite(session)):
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+
+
 def insert_for(session, table):
     """The dialect's INSERT, which knows ON CONFLICT."""
     return (sqlite if _is_sqlite(session) else postgresql).insert(table)

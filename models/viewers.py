@@ -4,10 +4,11 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
-from models.db import db, transaction, utcnow
+from models.db import begin_reading, db, transaction, utcnow
 from models.recent import recent
 from models.user import ApiToken, User
 
@@ -40,13 +41,22 @@ def viewer_by_token(token):
 
 
 def _viewers_by_tokens(token_hashes):
-    query = (
+    begin_reading()
+    wanted = {"hashes": list(token_hashes), "now": utcnow()}
+    found = db.session.execute(_people_by_tokens(), wanted)
+    return {key: Viewer(*user, via="token", login_key=key) for key, *user in found}
+
+
+@cache
+def _people_by_tokens():
+    """Made once: this is asked for each event."""
+    return (
         select(ApiToken.token_hash, User.id, User.name, User.email, User.is_admin)
         .select_from(User)
         .join(ApiToken, (ApiToken.user_id == User.id) & (ApiToken.login_version == User.login_version))
-        .where(ApiToken.token_hash.in_(token_hashes), ApiToken.expires_at > utcnow(), User.is_active)
+        .where(ApiToken.token_hash.in_(bindparam("hashes", expanding=True)))
+        .where(ApiToken.expires_at > bindparam("now", type_=ApiToken.expires_at.type), User.is_active)
     )
-    return {key: Viewer(*user, via="token", login_key=key) for key, *user in db.session.execute(query)}
 
 
 def viewer_by(credentials):
@@ -78,15 +88,20 @@ def _one_of(read, key):
 
 def _viewers_by_cookies(cookies):
     """{cookie: Viewer} of cookies `<user id>.<login version>` that are still good."""
-    query = select(User.id, User.login_version, User.name, User.email, User.is_admin).where(
-        User.id.in_({int(cookie.partition(".")[0]) for cookie in cookies}), User.is_active
-    )
-    logins = {f"{user.id}.{user.login_version}": user for user in db.session.execute(query)}
+    begin_reading()
+    wanted = {"ids": list({int(cookie.partition(".")[0]) for cookie in cookies})}
+    logins = {f"{user.id}.{user.login_version}": user for user in db.session.execute(_people_by_ids(), wanted)}
     return {
         key: Viewer(user.id, user.name, user.email, user.is_admin, "cookie", key)
         for key, user in logins.items()
         if key in cookies
     }
+
+
+@cache
+def _people_by_ids():
+    query = select(User.id, User.login_version, User.name, User.email, User.is_admin)
+    return query.where(User.id.in_(bindparam("ids", expanding=True)), User.is_active)
 
 
 def viewer_by_login(user_id, login_version):

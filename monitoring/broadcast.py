@@ -54,6 +54,13 @@ def resync(session_id, reason, *, to=None):
     _send("resync", {"session_id": session_id, "reason": reason}, to=to or watchers_room(session_id), only_here=True)
 
 
+def dismiss(session_id, sids, reason):
+    """These watchers of this process begin anew; until they ask again, and are checked again, they hear nothing."""
+    resync(session_id, reason)
+    for sid in sids:
+        sockets().server.leave_room(sid, watchers_room(session_id), namespace=NAMESPACE)
+
+
 def learner_room(session_id, user_id):
     """The Socket.IO room of one learner's tabs in a session."""
     return f"session:{session_id}:{user_id}"
@@ -65,7 +72,8 @@ def hand(session, user_id, *, is_up):
 
 
 def session_changed(session):
-    """A live session moved on: its learners and watchers are told, in every process."""
+    """A live session moved on: its learners and watchers are told, in every process; in this one nothing is lost."""
+    rooms().told[session["id"]] = session["status"]
     for room in (students_room(session["id"]), watchers_room(session["id"])):
         _send("session_changed", session, to=room)
     _news(session_id=session["id"])
@@ -115,7 +123,8 @@ def closed(reason, *, to):
 
 
 def activity(app, events):
-    """After the commit: the rows of the learners who did something."""
+    """After the commit: the rows of the learners who did something, in this process without reading anything."""
+    rooms().note(events)
     _news(user_ids=sorted({event["user_id"] for event in events}))
 
 

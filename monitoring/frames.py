@@ -11,15 +11,17 @@ from collections import deque
 import redis
 
 from models.db import iso, utcnow
-from monitoring import broadcast, hints, learners, notices, presence, rights, rooms
+from monitoring import broadcast, hints, notices, presence, retelling, rights, rooms
 from monitoring.picture import TICK_SECONDS
 from monitoring.repositories import sql_session_repository as repository
+from monitoring.sight import Sight
 from monitoring.watchers import Room, Watcher
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 BEAT_SECONDS = 5.0
+HINT_NEWS_SECONDS = 0.5
 FORGET_SECONDS = 60.0
 MOVING_SECONDS = 0.5
 MOST_MOVING_SECONDS = 5
@@ -35,22 +37,23 @@ class Rooms:
         self.sockets = {}
         self.lines = {}
         self.ended = {}
-        self.marks = deque()
+        self.marks, self.notes = deque(), deque()
         self.hints = deque()
         self.told = {}
         self.lock = threading.RLock()
         self.news = threading.Event()
-        self.blind = self.stands_still = self.has_seen = False
+        self.moved_hints = set()
+        self.sight = Sight(self)
+        self.serves = self.blind = False
         self.moving_since = None
-        self.lease_at = None
-        self.sees_since_ms = 0
-        self.next_look = self.next_telling = 0.0
+        self.next_look = self.next_telling = self.next_hint_news = 0.0
 
     def start(self):
         """Begin the background tasks of a web process: frames and beats, its lease, and listening to others."""
+        self.serves = True
         socketio = self.app.extensions["socketio"]
         socketio.start_background_task(self._run)
-        socketio.start_background_task(self._run_lease)
+        socketio.start_background_task(self.sight.run)
         socketio.start_background_task(broadcast.listen, self.app)
 
     def snapshot(self, session_id):
@@ -75,7 +78,8 @@ class Rooms:
         """Let a socket watch; it has joined the room already, so no change falls between. Answers the picture."""
         with self.lock:
             snapshot = self.snapshot(session_id)
-            self.rooms[session_id].watchers[sid] = Watcher(snapshot["seq"])
+            if sid in self.sockets:
+                self.rooms[session_id].watchers[sid] = Watcher(snapshot["seq"])
             return snapshot
 
     def unwatch(self, sid, session_id=None):
@@ -115,8 +119,15 @@ class Rooms:
 
         Whoever waits for an acknowledgement calls this, so it takes no lock and reads nothing.
         """
-        self.marks.append((user_ids, session_id, urgent))
-        self.news.set()
+        if self.rooms:
+            self.marks.append((user_ids, session_id, urgent))
+            self.news.set()
+
+    def note(self, events):
+        """What this process has stored just now: rows show it before anything is read. As `mark`, it takes no lock."""
+        if self.rooms:
+            self.notes.extend(events)
+            self.news.set()
 
     def hand_out(self, session_id, user_ids, *, again=False):
         """Hints wait for these learners; `again` tells them also what came already and was not seen."""
@@ -134,25 +145,33 @@ class Rooms:
             for room in list(self.rooms.values()):
                 if session_id in (None, room.picture.session_id):
                     room.picture.mark(user_ids, urgent=urgent)
+        while self.notes:
+            event = self.notes.popleft()
+            for room in list(self.rooms.values()):
+                room.picture.note(event)
+
+    def _tell_hints(self, now):
+        """Hand out what learners are told; and tell who watches, twice a second at most, how far that came."""
+        for (session_id, only_undelivered), user_ids in self._take_hints().items():
+            hints.deliver(session_id, user_ids, only_undelivered=only_undelivered)
+        if self.moved_hints and now >= self.next_hint_news:
+            self.next_hint_news = now + HINT_NEWS_SECONDS
+            moved, self.moved_hints = self.moved_hints, set()
+            for session_id, hint_id in sorted(moved):
+                hints.tell_watchers(session_id, hint_id)
+
+    def _take_hints(self):
+        """{(session_id, only undelivered): learners}: when a class comes back at once, one look serves all of it."""
+        wanted = {}
+        while self.hints:
+            session_id, user_ids, only_undelivered = self.hints.popleft()
+            wanted.setdefault((session_id, only_undelivered), set()).update(user_ids)
+        return wanted
 
     def _room(self, session_id):
         if session_id not in self.rooms:
             self.rooms[session_id] = Room(session_id)
         return self.rooms[session_id]
-
-    def _run_lease(self):
-        """Hold the lease whatever else waits: a database that stands still must not make this process look dead."""
-        while True:
-            with self.app.app_context():
-                try:
-                    self._hold_lease()
-                except redis.RedisError as error:
-                    log.debug("the lease was not held: %s", error)
-            self.app.extensions["socketio"].sleep(presence.LEASE_EVERY_SECONDS)
-
-    def _hold_lease(self):
-        presence.hold_lease(self.process_id)
-        self.lease_at = time.monotonic()
 
     def _run(self):
         while True:
@@ -162,7 +181,7 @@ class Rooms:
                 try:
                     self._turn(time.monotonic())
                 except redis.RedisError as error:
-                    self._go_blind(error)
+                    self.sight.lose(error)
                 except Exception:
                     # The task must outlive whatever one turn meets: the next one starts from SQL and Redis again.
                     log.exception("a turn of the live rooms failed")
@@ -175,26 +194,16 @@ class Rooms:
         looks = now >= self.next_look
         if looks:
             self.next_look = now + LOOK_SECONDS
-            self._keep_lease(now)
+            self.sight.keep(now)
             rights.close_refused(self)
-        while self.hints:
-            session_id, user_ids, only_undelivered = self.hints.popleft()
-            hints.deliver(session_id, user_ids, only_undelivered=only_undelivered)
+        self._tell_hints(now)
         if now >= self.next_telling:
-            self.next_telling = now + learners.AGAIN_SECONDS
-            learners.tell_again(self)
+            self.next_telling = now + retelling.AGAIN_SECONDS
+            retelling.tell_again(self)
         self._take_marks()
         for room in list(self.rooms.values()):
             with self.lock:
                 self._serve_safely(room, now, looks)
-
-    def _keep_lease(self, now):
-        """See at once that Redis was emptied; and that this process itself stood still, before it judges others."""
-        if self.lease_at is None or (now - self.lease_at) * 1000 > presence.LEASE_MS / 2:
-            self._hold_lease()
-        if self.blind or not presence.remembers(self.process_id):
-            self._hold_lease()
-            self._see_again()
 
     def _serve_safely(self, room, now, looks):
         """What is wrong with one room must not freeze the others: its watchers begin anew from SQL and Redis."""
@@ -205,24 +214,28 @@ class Rooms:
         except Exception:
             log.exception("session_id=%s this room failed and begins anew", room.picture.session_id)
             self.rooms.pop(room.picture.session_id, None)
-            broadcast.resync(room.picture.session_id, "the room failed")
+            broadcast.dismiss(room.picture.session_id, list(room.watchers), "the room failed")
 
     def _serve(self, room, now, looks):
-        """One room's turn: forget it, refill it with its beat, look at the clock, or send what is due."""
+        """One room's turn: forget it; or tell what is known, refill it with its beat, look at clock and marks."""
         if not room.watchers:
             if now - room.wanted_at > FORGET_SECONDS:
                 self.rooms.pop(room.picture.session_id, None)
             return
         room.wanted_at = now
-        beats = now >= room.next_beat
-        if beats or looks or room.is_due(now) or room.picture.turns():
+        if room.picture.noted:
+            self._publish(room, room.picture.show_noted())
+        room.tell_if_due(now)
+        beats, turns = now >= room.next_beat, room.picture.turns()
+        room.hurries = room.hurries or turns
+        if beats or looks or turns or room.is_due(now):
             self._refresh(room, now, whole=beats or looks)
         if beats:
             room.next_beat = now + BEAT_SECONDS
             room.picture.behind_since = repository.oldest_uncounted_at(list(room.picture.facts))
-        room.tell(now)
-        if beats:
+            room.tell(now)
             room.beat()
+        room.tell_if_due(time.monotonic())
 
     def _refresh(self, room, now, *, whole):
         """Read what is marked, or everything with a beat; work out those rows, or all where the clock moves them."""
@@ -230,13 +243,12 @@ class Rooms:
         beats = now >= room.next_beat
         marked = None if beats or picture.session_dirty else sorted(picture.dirty)
         if beats or due:
+            room.hurries = room.hurries or picture.urgent
             picture.load(marked)
             picture.dirty.clear()
             picture.urgent = False
-        changed = picture.look(None if whole or marked is None or not due else marked)
-        if self._publish(room, changed):
-            room.last_frame = now
-            room.next_frame = now + picture.tick_seconds(len(changed))
+        self._publish(room, picture.look(None if whole or marked is None or not due else marked))
+        room.next_load = time.monotonic() + TICK_SECONDS
 
     def _publish(self, room, changed):
         own = self.moving_since and notices.notice(notices.SERVER_MOVING, iso(utcnow()))
@@ -252,34 +264,6 @@ class Rooms:
         if now - self.moving_since > MOVING_SECONDS:
             log.info("the web process ends")
             os._exit(0)
-
-    def _go_blind(self, error):
-        """Redis is away: nobody is shown as lost because the server is blind; pictures grey until it sees again."""
-        if not self.stands_still:
-            log.warning("Redis is away, the live rooms stand still: %s", error)
-            with self.lock:
-                for room in self.rooms.values():
-                    room.picture.publish([], [notices.notice(notices.REDIS_AWAY, iso(utcnow()))])
-                    room.tell(time.monotonic())
-        self.blind = self.stands_still = True
-        self.next_look = 0.0
-        self.app.extensions["socketio"].sleep(1)
-
-    def _see_again(self):
-        presence.restore(self.process_id, self.lines)
-        if self.has_seen:
-            log.warning("Redis is back, or was emptied: every watcher gets a new picture")
-            self.sees_since_ms = presence.clock_ms()
-        self.has_seen = True
-        for session_id, sid in list(self.ended):
-            presence.disconnect(session_id, sid, **self.ended[session_id, sid])
-            del self.ended[session_id, sid]
-        self.blind = self.stands_still = False
-        with self.lock:
-            watched = [session_id for session_id, room in self.rooms.items() if room.watchers]
-            self.rooms.clear()
-        for session_id in watched:
-            broadcast.resync(session_id, "the server was blind for a while")
 
 
 def row(session_row, user_id):

@@ -96,6 +96,14 @@ def told(hint, sender, of, delivered, seen, delivered_at, seen_at):
     }
 
 
+def tell_soon(session_id, hint_id):
+    """Receipts of a class come together: who watches is told once in a while, where this process has a turn for it."""
+    if rooms().serves:
+        rooms().moved_hints.add((session_id, hint_id))
+    else:
+        tell_watchers(session_id, hint_id)
+
+
 def tell_watchers(session_id, hint_id):
     """Who watches sees how far a hint came; answers it."""
     hint = told(*repository.list_hints(session_id, hint_id=hint_id)[0])
@@ -128,7 +136,7 @@ def _take_arrivals(arrivals):
     with transaction() as session:
         repository.take_delivered(session, {(hint_id, user_id) for _, hint_id, user_id in arrivals}, now=utcnow())
     for session_id, hint_id in sorted({(session_id, hint_id) for session_id, hint_id, _ in arrivals}):
-        tell_watchers(session_id, hint_id)
+        tell_soon(session_id, hint_id)
 
 
 def deliver_again(places):
@@ -155,4 +163,4 @@ def see(viewer, hint_id, *, now=None):
         repository.take_seen(session, hint_id, viewer.user_id, now=now)
 
     ingest.append([event], write=write)
-    tell_watchers(session_id, hint_id)
+    tell_soon(session_id, hint_id)

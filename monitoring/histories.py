@@ -11,7 +11,7 @@ MOST_TEXT = 4000
 
 def history(submission_id):
     """The newest events of a learner's work, oldest first, each with its run and its tests where it has them."""
-    return [_item(event) for event in repository.history(submission_id)]
+    return [_item(event) for event in repository.history(submission_id)][::-1]
 
 
 def _item(event):
@@ -54,8 +54,7 @@ def codes(submission_id, ids):
     """The program texts with these ids, which must be of this work. Raises `Invalid` for too many, else `NotFound`."""
     if not 1 <= len(ids) <= MOST_CODES:
         raise Invalid(f"ids are 1 to {MOST_CODES} ids of program texts.", field="ids")
-    known = {event.properties.get("code_state_id") for event in repository.history(submission_id)}
-    if not set(ids) <= known:
+    if not set(ids) <= repository.code_states_among(submission_id, ids):
         raise NotFound("There is no such program text.")
     found = repository.codes(ids)
     return [{"code_state_id": code_state_id, "code": found[code_state_id]} for code_state_id in ids]

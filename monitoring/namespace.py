@@ -30,7 +30,7 @@ class SessionRequest(BaseModel):
 class JoinRequest(SessionRequest):
     """A student's tab enters."""
 
-    tab_id: str = ""
+    tab_id: str = Field("", max_length=64)
 
 
 class SignalRequest(SessionRequest):
@@ -134,6 +134,10 @@ class Monitor(Namespace):
         tab_id = wanted.tab_id or request.sid
         session["joined"] = {**session["joined"], str(live_session.id): viewer.user_id}
         rooms().enter(live_session.id, request.sid, user_id=viewer.user_id, tab_id=tab_id)
+        if request.sid not in rooms().sockets:
+            # Cut off while it waited for the database: its end was told before it was here, and would never be again.
+            self._gone(live_session.id, viewer.user_id, goodbye=False)
+            raise Unavailable("The line was cut meanwhile.")
         join_room(students_room(live_session.id))
         join_room(learner_room(live_session.id, viewer.user_id))
         broadcast.participants_changed(live_session.id, [viewer.user_id])

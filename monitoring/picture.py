@@ -9,7 +9,7 @@ import time
 from collections import deque
 
 from models import access
-from models.db import db, iso, release, utcnow
+from models.db import begin_reading, db, iso, release, utcnow
 from models.live import SessionModel
 from monitoring import notices, presence, rooms, rows
 from monitoring.repositories import sql_session_repository as repository
@@ -40,6 +40,8 @@ class Picture:
         self.changed_at = {}
         self.session_changed_at = self.notices_changed_at = 0
         self.dirty = set()
+        self.noted = set()
+        self.here = {}
         self.session_dirty = self.urgent = False
         self.behind_since = None
         self.drop = None
@@ -49,6 +51,7 @@ class Picture:
     def load(self, user_ids=None):
         """Read the session, and the facts of these participants (all of them by default), as they are now."""
         release()
+        begin_reading()
         self.session_row = db.session.get(SessionModel, self.session_id, populate_existing=True)
         session = self._session_as_told(user_ids is None)
         self.session_dirty = self.session_dirty or self.session not in (None, session)
@@ -59,8 +62,15 @@ class Picture:
         # All who are expected, and who joined and were removed since.
         everybody = self.expected | self.places.keys()
         wanted = sorted(everybody if user_ids is None else everybody & set(user_ids))
+        if user_ids is None and not everybody >= self.facts.keys():
+            self._begin_anew()
         self.facts.update(load_facts(self.session_row, wanted, self.facts))
         release()
+
+    def _begin_anew(self):
+        """Somebody was taken off the list before he ever came: no frame can say that a row is gone."""
+        self.epoch = secrets.token_hex(8)
+        self.facts, self.rows, self.changed_at, self.dirty = {}, {}, {}, set()
 
     def _session_as_told(self, with_names):
         """The session of the contract; the names of its class and exercise are read with the whole picture only."""
@@ -76,10 +86,27 @@ class Picture:
         self.session_dirty = self.session_dirty or user_ids is None
         self.urgent = self.urgent or (urgent and bool(wanted))
 
+    def note(self, event):
+        """What a learner did is in his row as soon as it is stored here; SQL is read after it and has the last word."""
+        fact = self.facts.get(event["user_id"])
+        work = fact and fact.submission
+        if not work or work.id != event["submission_id"] or event["actor_id"] != event["user_id"]:
+            return
+        if fact.last_activity is not None and event["created_at"] < fact.last_activity:
+            return
+        fact.last_event_type, fact.last_activity = event["event_type"], event["created_at"]
+        self.noted.add(fact.user_id)
+
+    def show_noted(self):
+        """Work out the rows of who was noted, by presence as last seen; answers the ids of those that changed."""
+        now_ms = presence.clock_ms()
+        noted, self.noted = self.noted, set()
+        return [user_id for user_id in noted if self._look_at(user_id, self.here.get(user_id), now_ms)]
+
     def look(self, user_ids=None):
         """Work these rows (all by default) out again from facts and presence; answers the ids of those that changed."""
         now_ms = presence.clock_ms()
-        here = presence.read(self.session_id, now_ms=now_ms, sees_since_ms=rooms().sees_since_ms)
+        here = presence.read(self.session_id, now_ms=now_ms, sees_since_ms=rooms().sight.since_ms)
         wanted = self.facts if user_ids is None else [user_id for user_id in user_ids if user_id in self.facts]
         changed = [user_id for user_id in wanted if self._look_at(user_id, here.get(user_id), now_ms)]
         if user_ids is None or changed:
@@ -98,7 +125,7 @@ class Picture:
         )
         if state.until_ms is not None:
             self.turns_ms = min(state.until_ms, self.turns_ms or state.until_ms)
-        row = rows.row_of(fact, state, place=place, now_ms=now_ms)
+        row = rows.row_of(fact, state, place=place, now_ms=now_ms, since=self.session_row.scheduled_at)
         known = self.rows.get(user_id)
         if known is not None and {**row, "version": known["version"]} == known:
             return False
@@ -176,6 +203,10 @@ class Picture:
         if self.notices_changed_at > after:
             frame["notices"] = self.notices
         return frame
+
+    def changes(self, after):
+        """How many rows changed after this number."""
+        return sum(seq > after for seq in self.changed_at.values())
 
     def beat(self):
         """Where the picture is, for who has heard nothing for a while."""

@@ -33,11 +33,13 @@ _LEASES = "blockpy:leases"
 class Presence:
     """What Redis knows of one participant; moments in ms. `gone_ms` is when the last connection ended.
 
-    `active_ms` is since when a page of his says that it is used, `idle_ms` when the last one said that it is not.
+    `hidden_ms` is when the last of his pages was hidden, `active_ms` since when a page says that it is used, `idle_ms`
+    when the last one said that it is not.
     """
 
     connected_ms: list = field(default_factory=list)
     visible: bool = True
+    hidden_ms: int | None = None
     active_ms: int | None = None
     idle_ms: int | None = None
     gone_ms: int | None = None
@@ -119,16 +121,24 @@ def restore(process_id, lines):
 def new_line(*, user_id, process_id, tab_id):
     """The record that is kept of a tab of a participant that is connected now."""
     place = {"user_id": user_id, "process": process_id, "tab": tab_id, "at": clock_ms()}
-    return {**place, "visible": True, "active": None, "active_at": None}
+    return {**place, "visible": True, "visible_at": place["at"], "active": None, "active_at": None}
 
 
 def connect(session_id, sid, record):
     """A tab of a participant is connected."""
+    known = memory().hgetall(_connections(session_id))
     pipe = memory().pipeline()
+    if earlier := [old for old, stored in known.items() if _same_page(orjson.loads(stored), record)]:
+        # The page's line before this one, half-open or of a process that has ended: it must not outlive a goodbye.
+        pipe.hdel(_connections(session_id), *earlier)
     pipe.hset(_connections(session_id), sid, orjson.dumps(record))
     pipe.hdel(_gone(session_id), record["user_id"])
     pipe.expire(_connections(session_id), FORGET_SECONDS)
     pipe.execute()
+
+
+def _same_page(record, other):
+    return (record["user_id"], record["tab"]) == (other["user_id"], other["tab"])
 
 
 def signal(lines, session_id, sid, *, visible, active):
@@ -136,8 +146,9 @@ def signal(lines, session_id, sid, *, visible, active):
     record = lines.get((session_id, sid))
     if record is None:
         return
-    since = clock_ms() if record["active"] != active else record["active_at"]
-    record |= {"visible": visible, "active": active, "active_at": since}
+    for name, now in (("visible", visible), ("active", active)):
+        if record[name] != now:
+            record |= {name: now, f"{name}_at": clock_ms()}
     memory().hset(_connections(session_id), sid, orjson.dumps(record))
     if (session_id, sid) not in lines:
         memory().hdel(_connections(session_id), sid)
@@ -200,6 +211,8 @@ def _take_line(person, record):
     """One more connection that lives: the person looks here if any page is visible, and is at work if any is used."""
     person.visible = record["visible"] or (bool(person.connected_ms) and person.visible)
     person.connected_ms.append(record["at"])
+    if not record["visible"]:
+        person.hidden_ms = max(record["visible_at"], person.hidden_ms or 0)
     if record["active"]:
         person.active_ms = min(record["active_at"], person.active_ms or record["active_at"])
     elif record["active"] is False:
@@ -233,7 +246,7 @@ def _connected(presence, now_ms, last_call_ms):
     since_ms, tabs = min(presence.connected_ms), len(presence.connected_ms)
     acted_ms = max(last_call_ms or 0, since_ms)
     if not presence.visible:
-        return State(CONNECTED, since_ms, tabs, AWAY, acted_ms)
+        return State(CONNECTED, since_ms, tabs, AWAY, presence.hidden_ms or acted_ms)
     if presence.active_ms is not None:
         return State(CONNECTED, since_ms, tabs, ACTIVE, max(acted_ms, presence.active_ms))
     return State(CONNECTED, since_ms, tabs, *_attention(now_ms, acted_ms, presence.idle_ms or 0))

@@ -1,5 +1,7 @@
 """A participant's row and the picture's totals: pure functions of what SQL and Redis know (contract monitoring 4)."""
 
+from dataclasses import replace
+
 from models.counters import SUBMISSION_NUMBERS as COUNTS
 from models.db import from_ms, iso, to_ms
 from models.events import error_name, feedback, is_outcome_of_error, normalised_name
@@ -22,10 +24,10 @@ def state_of(fact, here, *, session_row, place, is_expected, now_ms):
     )
 
 
-def row_of(fact, state, *, place, now_ms):
-    """The whole state of one participant, without its version."""
+def row_of(fact, state, *, place, now_ms, since=None):
+    """The whole state of one participant, without its version; runs from before `since` are another lesson's."""
     attempt, submission, counts = fact.attempt, fact.submission, fact.counts
-    work = _work(fact, state, now_ms)
+    work = _work(fact, state, now_ms, since)
     return {
         "user_id": fact.user_id,
         "name": fact.name,
@@ -63,15 +65,17 @@ def _iso_ms(moment_ms):
     return iso(from_ms(moment_ms))
 
 
-def _work(fact, state, now_ms):
+def _work(fact, state, now_ms, since):
     """A hand that is up comes first: it is what the learner himself says."""
-    if fact.hand is not None:
+    if fact.hand is not None and state.state != presence.REMOVED:
         return stuck.Work(stuck.HAND, to_ms(fact.hand.raised_at), fact.hand.message or None)
     submission = fact.submission
     if fact.runs is None:
         # Read once for facts that are looked at ten times a second: the feedback in them is JSON.
-        fact.runs = runs_of(fact.outcomes)
+        fact.runs = runs_by_our_clock([event for event in fact.outcomes if since is None or event.created_at >= since])
         fact.signs = stuck.signs_of(fact.steps, fact.runs)
+        # A message may have a megabyte: what was worked out of them is all that a room keeps.
+        fact.outcomes = fact.steps = ()
     return stuck.work_of(
         fact.runs,
         solved=bool(submission and submission.correct),
@@ -87,7 +91,8 @@ def runs_of(events):
     """The runs that a learner's outcomes and feedback come to, in order of the client's clock."""
     runs = []
     for event in sorted(events, key=lambda e: to_ms(e.occurred_at or e.created_at)):
-        name, at_ms = normalised_name(event.event_type, event.properties), to_ms(event.occurred_at or event.created_at)
+        name = normalised_name(event.event_type, event.properties)
+        at_ms = to_ms(event.occurred_at or event.created_at)
         if name in ("Run.Program", "Compile.Error"):
             failed = is_outcome_of_error(event.event_type, event.properties)
             # Where the text names no exception it failed all the same, by an error of no class.
@@ -96,6 +101,12 @@ def runs_of(events):
             said = feedback(event.properties)
             runs[-1].tests, runs[-1].successes = said.tests, said.successes
     return runs
+
+
+def runs_by_our_clock(events):
+    """The same, moved to the server's clock: an hour slow is not an hour stuck."""
+    late_ms = stuck.late_by_ms((to_ms(e.occurred_at or e.created_at), to_ms(e.created_at)) for e in events)
+    return [replace(run, at_ms=run.at_ms + late_ms) for run in runs_of(events)]
 
 
 def needs_you(row):

@@ -1,6 +1,7 @@
 """A live session's transitions: who may go from where to where, and what goes with it (domain 11)."""
 
 import logging
+from datetime import timedelta
 
 import redis
 from sqlalchemy import case, select
@@ -10,7 +11,7 @@ from models.assignment import Assignment
 from models.db import db, release, transaction, utcnow
 from models.errors import AppError, Conflict, Invalid
 from models.events import Event, natural_id
-from models.live import ClassModel, HelpRequest, SessionModel
+from models.live import ClassModel, SessionModel
 from models.submission import Submission
 from monitoring import broadcast, presence
 from monitoring.repositories import sql_attempt_repository as attempts
@@ -28,7 +29,7 @@ TRANSITIONS = {
     "cancel": (live.OPEN_STATES, live.CANCELLED, "session_cancelled"),
 }
 MOST_MINUTES = 24 * 60
-MOST_MESSAGE = 500
+FARTHEST = timedelta(days=36525)
 TRIES = 5
 
 
@@ -46,6 +47,8 @@ def new_session(viewer, *, class_id, assignment_id, scheduled_at=None, time_limi
         raise Invalid("The assignment belongs to another course than the class.", field="assignment_id")
     if time_limit_minutes is not None and not 1 <= time_limit_minutes <= MOST_MINUTES:
         raise Invalid(f"A time limit is 1 to {MOST_MINUTES} minutes.", field="time_limit_minutes")
+    if scheduled_at is not None and not abs(scheduled_at - now) <= FARTHEST:
+        raise Invalid("A session is planned within a hundred years from now.", field="scheduled_at")
     with transaction() as session:
         ingest.lock_streams(session, [viewer.user_id])
         made = SessionModel(
@@ -58,7 +61,7 @@ def new_session(viewer, *, class_id, assignment_id, scheduled_at=None, time_limi
         )
         session.add(made)
         session.flush()
-        ingest.append([_event("session_created", viewer.user_id, made)])
+        ingest.append([event_of("session_created", viewer.user_id, made)])
     return made
 
 
@@ -84,7 +87,7 @@ def _try_move(actor_id, session_id, allowed, wanted, event_type, now):
     for _ in range(TRIES):
         row = db.session.get(SessionModel, session_id, populate_existing=True)
         learners = _concerned(db.session(), row, wanted)
-        events = [_event(event_type, actor_id, row), *_attempt_events(row, learners, wanted, actor_id)]
+        events = [event_of(event_type, actor_id, row), *_attempt_events(row, learners, wanted, actor_id)]
 
         def write(session, learners=learners):
             if not sessions.set_status(session, session_id, wanted=wanted, allowed=allowed, **_stamps(wanted, now)):
@@ -158,14 +161,14 @@ def join(viewer, session_row, *, now=None):
     Joining again resumes. Raises `Conflict` before the opening and after the end.
     """
     now = now or utcnow()
-    _refuse_closed(session_row.status)
+    refuse_closed(session_row.status)
     submission_id = Submission.from_assignment(access.own_work_in(viewer, session_row.test_id), viewer.user_id).id
     found = {}
-    joined = _event("participant_joined", viewer.user_id, session_row, submission_id)
+    joined = event_of("participant_joined", viewer.user_id, session_row, submission_id)
 
     def write(session):
         row = sessions.locked_session(session, session_row.id)
-        _refuse_closed(row.status)
+        refuse_closed(row.status)
         attempt, began = None, False
         if row.status == live.IN_PROGRESS:
             attempt, began = attempts.ensure_attempt(session, row, viewer.user_id, submission_id=submission_id, now=now)
@@ -198,7 +201,8 @@ def _is_new_place(session_row, user_id):
     return all(item["student_id"] != user_id for item in session_row.participants)
 
 
-def _refuse_closed(status):
+def refuse_closed(status):
+    """Raise `Conflict` unless learners may be in a session of this status."""
     if status == live.SCHEDULED:
         raise Conflict("The session has not been opened yet.")
     if status not in live.OPEN_STATES:
@@ -208,7 +212,7 @@ def _refuse_closed(status):
 def leave(viewer, session_row, *, now=None):
     """A student says goodbye: the place stays, so that coming back resumes it."""
     now = now or utcnow()
-    event = _event("participant_left", viewer.user_id, session_row, None, now)
+    event = event_of("participant_left", viewer.user_id, session_row, None, now)
 
     def write(session):
         row = sessions.locked_session(session, session_row.id)
@@ -228,46 +232,7 @@ def _disconnect(participants, user_id):
             item["connection_status"] = live.DISCONNECTED
 
 
-def raise_hand(viewer, session_row, message, *, now=None):
-    """A student asks for help; a hand that is up already stays up as it is. Answers the `HelpRequest`."""
-    now = now or utcnow()
-    if len(message) > MOST_MESSAGE:
-        raise Invalid(f"A question has at most {MOST_MESSAGE} characters.", field="message")
-    _refuse_closed(session_row.status)
-    event = _event("help_raised", viewer.user_id, session_row, None, now)
-
-    def write(session):
-        _refuse_closed(sessions.locked_session(session, session_row.id).status)
-        if hands.find_raised(session, session_row.id, viewer.user_id) is None:
-            place = {"session_id": session_row.id, "user_id": viewer.user_id}
-            session.add(HelpRequest(**place, message=message, raised_at=now))
-
-    if hands.find_raised(db.session(), session_row.id, viewer.user_id) is None:
-        ingest.append([event], write=write)
-    broadcast.participants_changed(session_row.id, [viewer.user_id], urgent=True)
-    broadcast.hand(sessions.session_dict(session_row), viewer.user_id, is_up=True)
-    return hands.find_raised(db.session(), session_row.id, viewer.user_id) or HelpRequest(
-        message=message, raised_at=now
-    )
-
-
-def lower_hand(viewer, session_row, user_id=None, *, now=None):
-    """A hand goes down, the viewer's own or that of a student whom he has helped; one that is down stays down."""
-    now, user_id = now or utcnow(), user_id or viewer.user_id
-    if hands.find_raised(db.session(), session_row.id, user_id) is None:
-        return
-    event = _event("help_lowered", user_id, session_row, None, now)
-    event.actor_id = viewer.user_id
-
-    def write(session):
-        hands.lower_all(session, session_row.id, user_id=user_id, now=now)
-
-    ingest.append([event], write=write)
-    broadcast.participants_changed(session_row.id, [user_id], urgent=True)
-    broadcast.hand(sessions.session_dict(session_row), user_id, is_up=False)
-
-
-def _event(event_type, user_id, row, submission_id=None, *parts):
+def event_of(event_type, user_id, row, submission_id=None, *parts):
     """An event of a session; one with a submission gets its course from that, without a look here."""
     course_id = None if submission_id is not None else db.session.get(Assignment, row.test_id).course_id
     return Event(
@@ -289,13 +254,13 @@ def _attempt_events(row, learners, wanted, actor_id):
     }.get(wanted)
     events = []
     for user_id in learners:
-        event = _event(event_type, user_id, row, _submission_id(db.session(), row, user_id))
+        event = event_of(event_type, user_id, row, _submission_id(db.session(), row, user_id))
         event.actor_id = actor_id
         events.append(event)
     return events
 
 
 def _attempt_event(event_type, user_id, row, submission_id, attempt_id):
-    event = _event(event_type, user_id, row, submission_id, attempt_id)
+    event = event_of(event_type, user_id, row, submission_id, attempt_id)
     event.properties["attempt_id"] = attempt_id
     return event

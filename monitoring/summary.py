@@ -18,25 +18,20 @@ def activity(session_row, minutes, *, now):
     """{user_id: [[edits, runs, failed runs], ...]} of the last minutes, the oldest first."""
     end = to_ms(now) // MINUTE_MS + 1
     since = from_ms((end - minutes) * MINUTE_MS)
-    works = _works(session_row)
-    told = {fact.user_id: [[0, 0, 0] for _ in range(minutes)] for fact in works.values()}
-    for submission_id, minute, count in history.edits_by_minute(list(works), since=since, until=now):
-        _add(told[works[submission_id].user_id], minute - (end - minutes), (count, 0, 0))
-    for submission_id, events in history.outcomes(list(works), since=since, until=now).items():
-        for run in rows.runs_of(events):
+    works = history.works_of(session_row.test_id, _everybody(session_row))
+    told = {user_id: [[0, 0, 0] for _ in range(minutes)] for user_id in works.values()}
+    for submission_id, minute, count in history.edits_by_minute(works, since=since, until=now):
+        _add(told[works[submission_id]], minute - (end - minutes), (count, 0, 0))
+    for submission_id, events in history.outcomes(works, since=since, until=now).items():
+        for run in rows.runs_by_our_clock(events):
             place = run.at_ms // MINUTE_MS - (end - minutes)
-            _add(told[works[submission_id].user_id], place, (0, 1, int(run.failed)))
+            _add(told[works[submission_id]], place, (0, 1, int(run.failed)))
     return told
 
 
 def _add(steps, place, counts):
     if 0 <= place < len(steps):
         steps[place] = [old + new for old, new in zip(steps[place], counts, strict=True)]
-
-
-def _works(session_row):
-    facts = load_facts(session_row, _everybody(session_row))
-    return {fact.submission.id: fact for fact in facts.values() if fact.submission}
 
 
 def _everybody(session_row):
@@ -46,14 +41,16 @@ def _everybody(session_row):
 class Story:
     """One learner's part in a session: what the log says of his runs, and where his work stands."""
 
-    def __init__(self, fact, runs, *, first_at, joined):
+    def __init__(self, fact, runs, *, first_at, joined, until):
         self.fact = fact
         self.runs = runs
         self.first_at = first_at
         self.took_part = joined or first_at is not None
         work = fact.submission
-        self.is_done = bool(work and work.correct)
-        self.done_at = work.date_graded if self.is_done else None
+        graded_at = work.date_graded or until if work and work.correct else None
+        # What is solved at home the day after is not what the lesson came to.
+        self.done_at = graded_at if graded_at and graded_at <= until else None
+        self.is_done = self.done_at is not None
 
     @property
     def errors(self):
@@ -84,33 +81,34 @@ def summary(session_row, *, now):
     hands, told = history.hands_of(session_id), hints.counts_of_hints(session_id)
     release()
     session = repository.session_dict(db.session.get(SessionModel, session_id))
-    step_minutes = max(1, -(-((to_ms(until) - to_ms(since)) // MINUTE_MS) // MOST_STEPS))
+    minutes = -(-(to_ms(until) - to_ms(since)) // MINUTE_MS) + 1
+    step_minutes = -(-minutes // MOST_STEPS)
     return {
         "session": session,
         "step_minutes": step_minutes,
         "minutes": _steps(stories, edits, since=since, until=until, step_ms=step_minutes * MINUTE_MS),
         "errors": _errors(stories),
         "tests": _tests(stories),
-        "totals": _totals(stories, hands, hints.list_hints(session_id)),
+        "totals": _totals(stories, hands, hints.count_hints(session_id)),
         "students": [_line(story, edits, hands, told, to_ms(until)) for story in stories],
     }
 
 
 def _stories(session_row, since, until):
     facts = load_facts(session_row, _everybody(session_row))
-    works = {fact.submission.id: fact for fact in facts.values() if fact.submission}
+    works = {fact.submission.id: fact.user_id for fact in facts.values() if fact.submission}
     joined = {item["student_id"] for item in session_row.participants}
     span = {"since": since, "until": until}
-    outcomes = history.outcomes(list(works), **span)
-    first = history.first_acts(list(works), **span)
+    outcomes = history.outcomes(works, **span)
+    first = history.first_acts(works, **span)
     edits = {}
-    for submission_id, minute, count in history.edits_by_minute(list(works), **span):
-        edits.setdefault(works[submission_id].user_id, []).append((minute * MINUTE_MS, count))
+    for submission_id, minute, count in history.edits_by_minute(works, **span):
+        edits.setdefault(works[submission_id], []).append((minute * MINUTE_MS, count))
     stories = []
     for fact in facts.values():
         work_id = fact.submission and fact.submission.id
-        runs = rows.runs_of(outcomes.get(work_id, []))
-        stories.append(Story(fact, runs, first_at=first.get(work_id), joined=fact.user_id in joined))
+        runs = rows.runs_by_our_clock(outcomes.get(work_id, []))
+        stories.append(Story(fact, runs, first_at=first.get(work_id), joined=fact.user_id in joined, until=until))
     return sorted(stories, key=lambda story: (story.fact.name.lower(), story.fact.user_id)), edits
 
 
@@ -172,7 +170,7 @@ def _totals(stories, hands, told):
         "took_part": sum(story.took_part for story in stories),
         "done": sum(story.is_done and story.took_part for story in stories),
         "hands": sum(hands.values()),
-        "hints": len(told),
+        "hints": told,
         "runs": len(runs),
         "failed_runs": sum(run.failed for run in runs),
         "mean_score": sum(scores) / len(scores) if scores else None,

@@ -45,18 +45,26 @@ class Room:
     def __init__(self, session_id):
         self.picture = Picture(session_id)
         self.watchers = {}
-        self.last_frame = self.next_frame = self.next_beat = 0.0
+        self.last_frame = self.next_frame = self.next_load = self.next_beat = 0.0
+        self.told_seq = 0
+        self.hurries = False
         self.wanted_at = time.monotonic()
 
     def is_due(self, now):
-        """Whether what is marked should be looked at: on the tick, and a hand within the shortest one."""
-        picture = self.picture
-        if not (picture.dirty or picture.session_dirty):
-            return False
-        return now >= (self.last_frame + TICK_SECONDS if picture.urgent else self.next_frame)
+        """Whether what is marked should be looked at: at once, then on the shortest tick."""
+        return bool(self.picture.dirty or self.picture.session_dirty) and now >= self.next_load
+
+    def tell_if_due(self, now):
+        """Send what is new on the room's tick: a hand, or somebody who is lost, within the shortest one."""
+        if now >= (self.last_frame + TICK_SECONDS if self.hurries else self.next_frame):
+            self.tell(now)
 
     def tell(self, now):
         """Send each watcher all that it has not been told, in one frame; who lags is left out until it answers."""
+        if self.picture.seq > self.told_seq:
+            self.last_frame, self.hurries = now, False
+            self.next_frame = now + self.picture.tick_seconds(self.picture.changes(self.told_seq))
+            self.told_seq = self.picture.seq
         made = {}
         for sid, watcher in list(self.watchers.items()):
             if watcher.sent == self.picture.seq:

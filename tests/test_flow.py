@@ -241,7 +241,7 @@ def test_outsiders_are_answered_as_if_the_session_did_not_exist(house):
 
 
 def fall_behind(house):
-    """A room with a page that keeps up and one that acknowledged once and then no more: (pupil, both, seq acked)."""
+    """A room with a page that keeps up and one that acknowledged once and then no more: (pupil, both, seq told)."""
     session_id, (pupil,) = house.room(0)
     awake, asleep = house.watcher(session_id), house.watcher(session_id)
     asleep.acks = False
@@ -254,21 +254,23 @@ def fall_behind(house):
     awake.until(
         lambda: awake.beats and awake.beats[-1][1]["seq"] >= awake.seq >= acked + 7, 8, "a beat after all frames"
     )
-    assert [frame["to"] for _, frame in asleep.frames if frame["to"] > acked] == [acked + 1, acked + 2, acked + 3]
+    told = [frame for _, frame in asleep.frames if frame["to"] > acked]
+    assert len(told) == 3
+    assert [frame["from"] for frame in told] == [acked + 1, told[0]["to"] + 1, told[1]["to"] + 1]
     assert asleep.row(pupil.user_id)["counts"]["runs"] < 7
-    return pupil, awake, asleep, acked
+    return pupil, awake, asleep, told[2]["to"]
 
 
 @on_sqlite
 def test_a_watcher_that_is_slow_gets_three_frames_and_then_the_rest_in_one(house):
-    pupil, awake, asleep, acked = fall_behind(house)
+    pupil, awake, asleep, told = fall_behind(house)
 
     asleep.acks = True
     asleep.answer()
 
     asleep.until_row(pupil.user_id, runs=7)
-    merged = next(frame for _, frame in asleep.frames if frame["to"] > acked + 3)
-    assert (merged["from"], merged["to"]) == (acked + 4, awake.seq)
+    merged = next(frame for _, frame in asleep.frames if frame["to"] > told)
+    assert (merged["from"], merged["to"]) == (told + 1, awake.seq)
     asleep.until_same_as(house.teacher, 5)
     pupil.log("Run.Program")
     asleep.until_row(pupil.user_id, runs=8)

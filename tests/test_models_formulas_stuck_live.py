@@ -39,8 +39,9 @@ def work_at(fact, at_ms, attention=presence.ACTIVE):
     return row["work"], row["work_reason"]
 
 
-def test_steps_come_from_the_log_with_size_file_and_moment(school):
-    work, now = school.submission(), now_ms() - 10 * MINUTE
+def test_steps_come_from_the_log_with_size_file_and_moment(school, clock):
+    work, now = school.submission(), now_ms() + 10 * MINUTE
+    clock(from_ms(now + 3 * SECOND))
     store(
         edit(work, now, 40), edit(work, now + SECOND, 7, "other.py"), make_event(work, "Submit", at_ms=now + 2 * SECOND)
     )
@@ -92,8 +93,9 @@ def test_the_statements_are_as_many_for_one_learner_as_for_all_of_them(app):
     assert len(for_all) == len(for_one)
 
 
-def test_the_room_says_stuck_from_the_log_and_only_while_the_learner_is_active(school):
-    work, now = school.submission(), now_ms() - 10 * MINUTE
+def test_the_room_says_stuck_from_the_log_and_only_while_the_learner_is_active(school, clock):
+    work, now = school.submission(), now_ms() + 10 * MINUTE
+    clock(from_ms(now + 185 * SECOND))
     store(*(edit(work, now + n * 10 * SECOND, n) for n in range(19)))
     message = "NameError: name 'x' is not defined"
     run_ms = now + 185 * SECOND
@@ -108,6 +110,36 @@ def test_the_room_says_stuck_from_the_log_and_only_while_the_learner_is_active(s
     assert work_at(fact, run_ms + 2 * MINUTE + 1) == ("OK", None)
 
 
+def test_a_clock_that_is_slow_is_not_stuck(school):
+    work, hour = school.submission(), 60 * MINUTE
+    message = "NameError: name 'x' is not defined"
+    for second in (-2, -1):
+        at_ms = now_ms() - hour + second * SECOND
+        store(make_event(work, "Run.Program", at_ms=at_ms, category="ProgramErrorOutput", message=message))
+
+    fact = facts_of(school, [work])[work.user_id]
+
+    assert work_at(fact, now_ms() + SECOND) == ("OK", None)
+    assert max(run.at_ms for run in fact.runs) <= now_ms()
+    assert min(run.at_ms for run in fact.runs) > now_ms() - MINUTE
+
+
+def test_the_runs_of_an_earlier_lesson_are_not_of_this_one(school):
+    work = school.submission()
+    message = "NameError: name 'x' is not defined"
+    start = now_ms() - 6 * MINUTE
+    for minute in range(6):
+        at_ms = start + minute * MINUTE
+        store(make_event(work, "Run.Program", at_ms=at_ms, category="ProgramErrorOutput", message=message))
+    state = presence.State(presence.CONNECTED, now_ms(), 1, presence.ACTIVE, now_ms())
+
+    def work_since(since):
+        fact = facts_of(school, [work])[work.user_id]
+        return rows.row_of(fact, state, place=None, now_ms=now_ms(), since=since)["work"]
+
+    assert (work_since(None), work_since(from_ms(now_ms() + SECOND))) == ("STUCK", "OK")
+
+
 def test_a_run_that_passes_all_tests_clears_it_before_the_score_is_known(school):
     work, now = school.submission(), now_ms() - 10 * MINUTE
     store(*(edit(work, now + n * 10 * SECOND, n) for n in range(19)))
@@ -120,8 +152,9 @@ def test_a_run_that_passes_all_tests_clears_it_before_the_score_is_known(school)
     assert work_at(fact, now + 190 * SECOND) == ("OK", None)
 
 
-def test_no_more_tests_passing_goes_by_the_pace_of_the_exercise(school):
-    work, now = school.submission(), now_ms() - 30 * MINUTE
+def test_no_more_tests_passing_goes_by_the_pace_of_the_exercise(school, clock):
+    work, now = school.submission(), now_ms() + 30 * MINUTE
+    clock(from_ms(now + 61 * SECOND))
     said = json.dumps({"message": "", "unitTests": {"tests": 4, "successes": 1}})
     for second in (0, 60):
         store(make_event(work, "Run.Program", at_ms=now + second * SECOND))

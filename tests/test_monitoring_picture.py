@@ -5,7 +5,7 @@ import random
 import pytest
 from sqlalchemy import delete
 
-from models.db import transaction
+from models.db import transaction, utcnow
 from models.submission import Submission
 from models.user import Role
 from monitoring import presence, sessions
@@ -96,17 +96,42 @@ def test_a_version_rises_with_each_change_of_its_row_only(house):
     assert after[second.id] == before[second.id]
 
 
-def test_a_hand_is_due_before_the_tick(house):
-    room = Room(house.session_row.id)
+def test_a_hand_is_told_before_the_tick(house):
+    room, told = Room(house.session_row.id), []
     room.picture = house.picture
+    room.tell = told.append
     room.last_frame, room.next_frame = 100.0, 102.0
-    learner = house.learners[0]
 
-    room.picture.mark([learner.id])
-    calm = room.is_due(100.2)
-    room.picture.mark([learner.id], urgent=True)
+    room.tell_if_due(100.2)
+    room.hurries = True
+    room.tell_if_due(100.05)
+    room.tell_if_due(100.2)
 
-    assert (calm, room.is_due(100.05), room.is_due(100.2)) == (False, False, True)
+    assert told == [100.2]
+
+
+def test_what_this_process_stored_is_in_the_row_before_sql_is_asked(house):
+    learner, picture = house.learners[0], house.picture
+    event = {"event_type": "File.Edit", "user_id": learner.id, "actor_id": learner.id, "created_at": utcnow()}
+
+    picture.note({**event, "submission_id": picture.facts[learner.id].submission.id})
+
+    assert picture.show_noted() == [learner.id]
+    assert picture.rows[learner.id]["last_event_type"] == "File.Edit"
+    assert picture.show_noted() == []
+
+
+def test_what_others_do_or_is_done_elsewhere_makes_nobody_present(house):
+    first, second = house.learners[:2]
+    picture = house.picture
+    event = {"event_type": "File.Edit", "user_id": first.id, "actor_id": first.id, "created_at": utcnow()}
+    work_id = picture.facts[first.id].submission.id
+
+    picture.note({**event, "submission_id": work_id, "actor_id": second.id})
+    picture.note({**event, "submission_id": work_id + 1000})
+    picture.note({**event, "submission_id": None})
+
+    assert picture.show_noted() == []
 
 
 def test_the_picture_turns_by_itself_when_somebody_will_be_lost(house, monkeypatch):

@@ -284,6 +284,28 @@ class TestInRedis:
 
         assert (one_hidden, self.read()[7].visible) == (True, False)
 
+    def test_who_hides_his_page_is_away_since_then(self, now):
+        presence.hold_lease("p1")
+        lines = self.enter("a")
+        now(NOW + MINUTE)
+        presence.hold_lease("p1")
+
+        presence.signal(lines, self.SESSION, "a", visible=False, active=None)
+
+        hidden = self.read(MINUTE)[7]
+        assert (hidden.visible, hidden.hidden_ms) == (False, NOW + MINUTE)
+        found = state_at(hidden, last_call_ms=NOW)
+        assert (found.attention, found.attention_since_ms) == ("AWAY", NOW + MINUTE)
+
+    def test_a_page_that_comes_again_has_one_line(self, now):
+        presence.hold_lease("p1")
+        self.enter("a")
+        record = presence.new_line(user_id=7, process_id="p1", tab_id="a")
+
+        presence.connect(self.SESSION, "again", record)
+
+        assert self.read()[7] == Presence([NOW])
+
     def test_a_page_that_is_used_says_so_and_when_that_ended(self, now):
         presence.hold_lease("p1")
         lines = self.enter("a") | self.enter("b")
@@ -323,4 +345,4 @@ class TestInRedis:
         stored = orjson.loads(memory().hget(f"blockpy:session:{self.SESSION}:connections", "a"))
 
         told = {"user_id": 7, "process": "p1", "tab": "a", "at": NOW}
-        assert stored == {**told, "visible": True, "active": None, "active_at": None}
+        assert stored == {**told, "visible": True, "visible_at": NOW, "active": None, "active_at": None}

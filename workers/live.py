@@ -51,8 +51,11 @@ def _flushed(item, person, acted_at, now_ms):
 def open_planned():
     """Open sessions whose planned time has come, in their teacher's name."""
     now = utcnow()
-    query = select(SessionModel).where(
-        SessionModel.status == live.SCHEDULED, SessionModel.opens_by_time, SessionModel.scheduled_at <= now
+    query = (
+        select(SessionModel)
+        .join(live.ClassModel, live.ClassModel.id == SessionModel.class_id)
+        .where(SessionModel.status == live.SCHEDULED, SessionModel.opens_by_time, SessionModel.scheduled_at <= now)
+        .where(live.ClassModel.status == live.ACTIVE)
     )
     for row in db.session.scalars(query).all():
         _move(row, "open", now)

@@ -20,7 +20,7 @@ def find_attempt(session, session_id, user_id):
 
 def locked_attempt(session, attempt_id):
     """The attempt as it is now, locked until the commit."""
-    query = select(AttemptModel).where(AttemptModel.id == attempt_id).with_for_update()
+    query = select(AttemptModel).where(AttemptModel.id == attempt_id).with_for_update(key_share=True)
     return session.scalar(query.execution_options(populate_existing=True))
 
 

@@ -1,9 +1,10 @@
 """What SQL knows of a live session's participants: two statements, and three more where somebody has done something."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 
-from sqlalchemy import and_, func, select, text
+from sqlalchemy import and_, bindparam, func, select, text
 from sqlalchemy.orm import aliased, defer
 
 from models.analytics_events import StudyEvent
@@ -14,7 +15,7 @@ from models.projections.counts import NAME as COUNTS
 from models.streams import ProjectionHead, UserStream
 from models.submission import Submission
 from models.user import User
-from monitoring.repositories.sql_steps_repository import load_steps, oldest_looked_at, reaches, usual_ms
+from monitoring.repositories.sql_steps_repository import WORKS, load_steps, oldest_looked_at, reaches, usual_ms
 
 RECENT_OUTCOMES = 30
 # As text, so that both databases see that their partial index serves it.
@@ -22,6 +23,8 @@ OUTCOMES = text("study_events.event_type IN ('Run.Program', 'Compile.Error', 'In
 # What was read of a learner's events, and what was worked out of it.
 OF_EVENTS = ("outcomes", "steps", "runs", "signs", "last_event_type", "last_activity")
 NOTHING_KNOWN = MappingProxyType({})
+SESSION, EXERCISE = bindparam("session_id"), bindparam("exercise_id")
+PEOPLE = bindparam("people", expanding=True)
 
 
 @dataclass
@@ -75,22 +78,30 @@ def load_facts(session_row, user_ids, known=NOTHING_KNOWN):
 
 
 def _load_events(works):
-    for event in db.session.execute(_last_own_events(works)):
+    wanted = {"works": list(works)}
+    for event in db.session.execute(_last_own_events(), wanted):
         fact = works[event.submission_id]
         fact.last_event_type, fact.last_activity = event.event_type, event.created_at
-    for event in db.session.execute(_last_outcomes(works)):
+    for event in db.session.execute(_last_outcomes(), wanted):
         works[event.submission_id].outcomes.append(event)
     for submission_id, steps in load_steps(works).items():
         works[submission_id].steps = steps
 
 
 def _load_people(session_row, user_ids):
-    """Counts and how far they are in one statement, so that the two belong together; with hands and marks."""
-    attempt = _newest_attempts(session_row.id)
-    hand = and_(
-        HelpRequest.user_id == User.id, HelpRequest.session_id == session_row.id, HelpRequest.lowered_at.is_(None)
-    )
-    query = (
+    wanted = {"session_id": session_row.id, "exercise_id": session_row.test_id, "people": list(user_ids)}
+    return {line[0]: Facts(*line) for line in db.session.execute(_people(), wanted)}
+
+
+@cache
+def _people():
+    """Counts and how far they are in one statement, so that the two belong together; with hands and marks.
+
+    Made once, as the others: for one learner the making costs more than the asking.
+    """
+    attempt = _newest_attempts()
+    hand = and_(HelpRequest.user_id == User.id, HelpRequest.session_id == SESSION, HelpRequest.lowered_at.is_(None))
+    return (
         select(
             User.id,
             User.name,
@@ -104,25 +115,26 @@ def _load_people(session_row, user_ids):
         )
         .outerjoin(attempt, attempt.c.student_id == User.id)
         .outerjoin(AttemptModel, AttemptModel.id == attempt.c.id)
-        .outerjoin(Submission, and_(Submission.user_id == User.id, Submission.assignment_id == session_row.test_id))
+        .outerjoin(Submission, and_(Submission.user_id == User.id, Submission.assignment_id == EXERCISE))
         .outerjoin(SubmissionCounts, SubmissionCounts.submission_id == Submission.id)
         .outerjoin(ProjectionHead, and_(ProjectionHead.user_id == User.id, ProjectionHead.projection == COUNTS))
         .outerjoin(UserStream, UserStream.user_id == User.id)
         .outerjoin(HelpRequest, hand)
-        .outerjoin(WatchMark, and_(WatchMark.user_id == User.id, WatchMark.session_id == session_row.id))
-        .where(User.id.in_(user_ids))
+        .outerjoin(WatchMark, and_(WatchMark.user_id == User.id, WatchMark.session_id == SESSION))
+        .where(User.id.in_(PEOPLE))
         .options(defer(Submission.code), defer(Submission.extra_files), defer(Submission.feedback))
         .execution_options(populate_existing=True)
     )
-    return {line[0]: Facts(*line) for line in db.session.execute(query)}
 
 
-def _newest_attempts(session_id):
+def _newest_attempts():
     query = select(AttemptModel.student_id, func.max(AttemptModel.id).label("id"))
-    return query.where(AttemptModel.session_id == session_id).group_by(AttemptModel.student_id).subquery()
+    query = query.where(AttemptModel.session_id == SESSION, AttemptModel.student_id.in_(PEOPLE))
+    return query.group_by(AttemptModel.student_id).subquery()
 
 
-def _last_own_events(submission_ids):
+@cache
+def _last_own_events():
     """The newest event of each submission that its learner made himself: a teacher's look does not make him present."""
     newest = (
         select(StudyEvent.user_seq)
@@ -135,12 +147,13 @@ def _last_own_events(submission_ids):
     event = aliased(StudyEvent)
     query = select(event.submission_id, event.event_type, event.created_at).select_from(Submission)
     query = query.join(event, (event.submission_id == Submission.id) & (event.user_seq == newest))
-    return query.where(Submission.id.in_(submission_ids))
+    return query.where(Submission.id.in_(WORKS))
 
 
-def _last_outcomes(submission_ids):
+@cache
+def _last_outcomes():
     """The newest outcomes and feedback of each submission, oldest first: a bounded look, however long the history."""
-    oldest = oldest_looked_at(submission_ids, most=RECENT_OUTCOMES, only=OUTCOMES)
+    oldest = oldest_looked_at(most=RECENT_OUTCOMES, only=OUTCOMES)
     event = StudyEvent
     columns = (event.submission_id, event.event_type, event.created_at, event.occurred_at, event.properties)
     query = select(*columns).join(oldest, reaches(oldest)).where(OUTCOMES)

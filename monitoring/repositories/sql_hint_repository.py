@@ -87,6 +87,11 @@ def take_seen(session, hint_id, user_id, *, now):
     session.execute(statement.where(HintReceipt.seen_at.is_(None)).values(seen_at=now, delivered_at=arrived))
 
 
+def count_hints(session_id):
+    """How many hints were told in a session."""
+    return db.session.scalar(select(func.count()).where(Hint.session_id == session_id))
+
+
 def counts_of_hints(session_id):
     """{user_id: how many hints were told to him, alone or with all}."""
     query = select(HintReceipt.user_id, func.count()).join(Hint, Hint.id == HintReceipt.hint_id)

@@ -1,17 +1,19 @@
 """What the rules of `models/formulas/stuck` need from SQL beside runs: a learner's newest steps, an exercise's pace."""
 
 import time
+from functools import cache
 
 from flask import current_app
-from sqlalchemy import and_, func, select, true
+from sqlalchemy import and_, bindparam, func, select, true
 
 from models.analytics_events import StudyEvent
 from models.counters import SubmissionCounts
 from models.db import db, to_ms
-from models.formulas.stuck import LOOK, STEP_KINDS, Step
+from models.formulas.stuck import LOOK, STEP_KINDS, Step, late_by_ms
 from models.submission import Submission
 
 ANY_EVENT = true()
+WORKS = bindparam("works", expanding=True)
 PACE_SECONDS = 60
 PACE_OF = 200
 # Fewer who solved it tell nothing of an exercise.
@@ -20,16 +22,25 @@ PACE_FROM = 5
 
 def load_steps(submission_ids):
     """{submission_id: [Step]} among the newest events of each submission: a bounded look by its index, without code."""
-    steps = {}
-    for submission_id, event_type, created_at, occurred_at, size, file in db.session.execute(_newest(submission_ids)):
-        step = Step(to_ms(occurred_at or created_at), STEP_KINDS[event_type], _whole(size), file or "")
-        steps.setdefault(submission_id, []).append(step)
-    return steps
+    events = {}
+    for event in db.session.execute(_newest(), {"works": list(submission_ids)}):
+        events.setdefault(event.submission_id, []).append(event)
+    return {submission_id: _steps(found) for submission_id, found in events.items()}
 
 
-def _newest(submission_ids):
-    oldest = oldest_looked_at(submission_ids, most=LOOK)
-    size, file = (StudyEvent.properties[name].as_string() for name in ("size", "file_path"))
+def _steps(events):
+    late_ms = late_by_ms((to_ms(e.occurred_at or e.created_at), to_ms(e.created_at)) for e in events)
+    return [
+        Step(to_ms(e.occurred_at or e.created_at) + late_ms, STEP_KINDS[e.event_type], _whole(e.size), e.file or "")
+        for e in events
+    ]
+
+
+@cache
+def _newest():
+    oldest = oldest_looked_at(most=LOOK)
+    size = StudyEvent.properties["size"].as_string().label("size")
+    file = StudyEvent.properties["file_path"].as_string().label("file")
     columns = (
         StudyEvent.submission_id,
         StudyEvent.event_type,
@@ -42,8 +53,8 @@ def _newest(submission_ids):
     return query.where(StudyEvent.event_type.in_(STEP_KINDS), StudyEvent.actor_id == StudyEvent.user_id)
 
 
-def oldest_looked_at(submission_ids, *, most, only=ANY_EVENT):
-    """Where to begin, for each submission, to see its newest `most` events (of those that `only` lets through).
+def oldest_looked_at(*, most, only=ANY_EVENT):
+    """Where to begin, for each of WORKS, to see its newest `most` events (of those that `only` lets through).
 
     Worked out once, ahead: as a condition of its own it would be asked again for every event of a long history.
     """
@@ -56,7 +67,7 @@ def oldest_looked_at(submission_ids, *, most, only=ANY_EVENT):
         .correlate(Submission)
         .scalar_subquery()
     )
-    query = select(Submission.id, func.coalesce(begin, 0).label("begin")).where(Submission.id.in_(submission_ids))
+    query = select(Submission.id, func.coalesce(begin, 0).label("begin")).where(Submission.id.in_(WORKS))
     return query.cte("oldest").prefix_with("MATERIALIZED")
 
 

@@ -6,7 +6,7 @@ how runs ended, `signs.py` those on rhythm, code and requests, which need no out
 
 from models.formulas.stuck.runs import failing, hasty, no_progress, same_error
 from models.formulas.stuck.signs import LOOK, STEP_KINDS, Sign, Step, sign_at, signs_of
-from models.formulas.stuck.terms import DONE, ERRORS, HAND, OK, STUCK, Run, Work
+from models.formulas.stuck.terms import DONE, ERRORS, HAND, OK, STUCK, Run, Work, late_by_ms
 
 __all__ = [
     "DONE",
@@ -21,6 +21,7 @@ __all__ = [
     "Sign",
     "Step",
     "Work",
+    "late_by_ms",
     "sign_at",
     "signs_of",
     "work_of",

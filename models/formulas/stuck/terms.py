@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 OK, ERRORS, STUCK, HAND, DONE = "OK", "ERRORS", "STUCK", "HAND", "DONE"
+# A client that is further behind than this has another clock, or was offline.
+LATE_MS = 120_000
 
 
 @dataclass
@@ -37,3 +39,12 @@ class Work:
     state: str
     since_ms: int | None = None
     reason: str | None = None
+
+
+def late_by_ms(moments):
+    """By how much a client's clock is behind the server's, from (when it says, when it came): the quickest event tells.
+
+    Rules and charts compare what clients time with the server's now; a clock that is an hour slow must not look stuck.
+    """
+    late_ms = min((came_ms - said_ms for said_ms, came_ms in moments), default=0)
+    return late_ms if late_ms > LATE_MS else 0
