@@ -29,7 +29,7 @@ those that are looked for and started here; TEST_POSTGRESQL_BIN names the folder
 LAST_WORDS_SECONDS = 20
 EVERYTHING = ["-q", "-n", "2", "--dist", "loadfile"]
 # One after the other, and each kill told as it comes: they take long.
-FAULTS = ["tests/faults", "-v", "-s"]
+FAULTS = ["tests/faults", "tests/browser/test_saving.py", "-v", "-s"]
 FAULT_POINTS = "20"
 
 

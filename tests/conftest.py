@@ -17,6 +17,7 @@ import app as application
 from models.db import db
 from monitoring import memory
 from tests import factories
+from tests.faults import FULL
 from tests.processes import Installation
 from workers import queue
 
@@ -30,9 +31,17 @@ NEEDED = {
 
 def pytest_configure(config):
     """Nothing is skipped for want of a part: without it there is no test run."""
+    config.addinivalue_line("markers", "long: only where faults take as long as they must")
     missing = [words for name, words in NEEDED.items() if not os.environ.get(name)]
     if missing:
         raise pytest.UsageError(f"The tests need {', '.join(missing)}: start them by bin/test, which brings all of it.")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What takes long and shows little that shorter tests do not is for `bin/test --faults`."""
+    left_out = [] if FULL else [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 class _ByFile(LoadFileScheduling):

@@ -7,11 +7,18 @@ import pytest
 from sqlalchemy import event
 
 from models import ingest
-from models.db import db
-from tests.factories import make_event, payload, store
+from models.db import db, transaction
+from models.submission import Submission
+from models.user import LEARNER, User, change_roles
+from monitoring import NAMESPACE, sessions
+from monitoring.picture import Picture
+from monitoring.repositories import sql_class_repository as classes
+from tests.factories import make_event, make_token, payload, store, viewer
 
 LONG_LOG = 10_000
 MOST_STATEMENTS = 12
+MOST_OF_A_JOIN = 15
+FEW, MANY = 30, 300
 
 
 @contextlib.contextmanager
@@ -86,3 +93,96 @@ def test_a_retry_costs_one_statement_more_and_no_writing(school):
 
     assert [statement for statement in said if "study_events" in statement and "INSERT" in statement] == []
     assert len(said) <= MOST_STATEMENTS
+
+
+# --- live rooms ---
+
+
+@pytest.fixture
+def crowd(school):
+    """A session in progress with place for three hundred learners, none of whom has come yet: (id, their accounts)."""
+    with transaction() as session:
+        people = [User(name=f"Learner {n}", email=f"crowd{n}@test.school") for n in range(MANY)]
+        session.add_all(people)
+    ids = [person.id for person in people]
+    change_roles(school.course.id, ids, LEARNER, add=True, actor_id=school.teacher.id)
+    teacher = viewer(school.teacher)
+    group = classes.new_class(teacher, name="group", student_ids=ids, course_id=school.course.id)
+    row = sessions.new_session(teacher, class_id=group.id, assignment_id=school.assignment.id)
+    for action in ("open", "start"):
+        row = sessions.move(teacher, row, action)
+    return row, people
+
+
+def enter(app, session_id, user):
+    """Connect and join as a student's tab does; answers the statements of both."""
+    token = make_token(user)
+    with statements() as said:
+        line = app.extensions["socketio"].test_client(app, namespace=NAMESPACE, auth={"token": token})
+        answer = line.emit("join", {"session_id": session_id, "tab_id": "a"}, namespace=NAMESPACE, callback=True)
+    assert answer["success"]
+    return [statement for statement in said if statement != "BEGIN"]
+
+
+def fill_places(row, people):
+    """All of these have joined, by the way of a client without a socket."""
+    for person in people:
+        sessions.join(viewer(person), row)
+
+
+def test_a_join_costs_as_many_statements_with_three_hundred_in_the_room_as_with_thirty(app, crowd):
+    row, people = crowd
+    fill_places(row, people[:FEW])
+    with_few = enter(app, row.id, people[FEW])
+    fill_places(row, people[FEW + 1 : -1])
+
+    with_many = enter(app, row.id, people[-1])
+
+    assert with_many == with_few
+    assert len(with_few) <= MOST_OF_A_JOIN
+
+
+def test_coming_back_costs_no_more_than_coming(app, crowd):
+    row, people = crowd
+    first = enter(app, row.id, people[0])
+
+    again = enter(app, row.id, people[0])
+
+    assert len(again) <= min(len(first), MOST_OF_A_JOIN)
+
+
+def test_a_look_costs_the_same_statements_whoever_is_in_the_room_and_whatever_was_done(school, crowd):
+    row, people = crowd
+    fill_places(row, people[:1])
+    work = Submission.from_assignment(school.assignment, people[0].id)
+    store(make_event(work))
+    with_one = look_of(row.id)
+    fill_places(row, people[1:FEW])
+    fill(work)
+
+    with_many = look_of(row.id)
+
+    assert len(with_many) == len(with_one) <= MOST_STATEMENTS
+
+
+def test_a_second_look_at_a_quiet_room_reads_no_event_again(school, crowd):
+    row, people = crowd
+    fill_places(row, people[:1])
+    store(make_event(Submission.from_assignment(school.assignment, people[0].id)))
+    picture = Picture(row.id)
+    picture.load()
+
+    with statements() as said:
+        picture.load()
+        picture.look()
+
+    assert [statement for statement in said if "study_events" in statement] == []
+
+
+def look_of(session_id):
+    """The statements of a whole look of a picture that knows nothing yet."""
+    with statements() as said:
+        picture = Picture(session_id)
+        picture.load()
+        picture.look()
+    return said

@@ -11,6 +11,10 @@ from tests.clients import House
 from tests.processes import Installation
 
 AXE = Path(__file__).parent.parent.parent / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+# Width and colours have nothing to do with each other: two looks show both of each.
+WIDE_AND_NARROW = pytest.mark.parametrize(
+    ("width", "dark"), [(1280, False), (390, True)], ids=["wide-light", "narrow-dark"]
+)
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

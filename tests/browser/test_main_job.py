@@ -1,9 +1,8 @@
 """The main job in a browser: a student's run reaches the teacher's screen, and an admin sees that numbers are right."""
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import overflows, violations
+from tests.browser.conftest import WIDE_AND_NARROW, overflows, violations
 
 PYTHON_LOADS_MS = 90_000
 
@@ -137,8 +136,7 @@ def test_the_room_is_worked_by_keyboard(school, log_in):
     expect(teacher.locator("#pane")).to_be_visible()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@WIDE_AND_NARROW
 def test_no_page_overflows_or_shuts_anybody_out(school, log_in, width, dark):
     logins, demo = school.demo["logins"], school.demo
     pages = {

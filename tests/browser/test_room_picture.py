@@ -3,10 +3,9 @@
 import json
 import uuid
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import overflows, violations
+from tests.browser.conftest import WIDE_AND_NARROW, overflows, violations
 from tests.browser.test_room import raise_hand, run, save
 
 BIG_CLASS = 300
@@ -135,8 +134,7 @@ def test_a_class_of_300_scrolls_inside_and_stays_quick(school, house, log_in):
     expect(page.locator("#rows tr")).to_have_count(1)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@WIDE_AND_NARROW
 def test_no_part_of_the_room_shuts_anybody_out(house, open_room, width, dark):
     session_id, (first, second, third) = house.room(0, 1, 2)
     for pupil in (first, second, third):

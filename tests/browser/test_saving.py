@@ -244,6 +244,7 @@ def test_answers_that_are_lost_after_the_commit_double_nothing(school, desk):
     assert len(edits) == len(set(edits))
 
 
+@pytest.mark.long
 def test_work_without_a_session_is_saved_the_same_way(school, desk):
     page = desk(7)
     page.goto(f"{school.url}/assignments/{school.demo['assignment_id']}")
@@ -254,6 +255,7 @@ def test_work_without_a_session_is_saved_the_same_way(school, desk):
     check_all_there(page, school, 7)
 
 
+@pytest.mark.long
 def test_work_after_the_end_of_the_session_is_still_saved(school, desk):
     page, teacher = desk(8), Person(school.url, school.demo["logins"]["teacher"])
     page.context.set_offline(True)

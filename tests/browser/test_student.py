@@ -8,7 +8,7 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import overflows, violations
+from tests.browser.conftest import WIDE_AND_NARROW, overflows, violations
 from tests.clients import Person
 
 PYTHON_LOADS_MS = 90_000
@@ -251,8 +251,7 @@ def test_without_websockets_the_line_goes_over_http(school, plan, log_in):
     expect(page.locator("#room-trouble")).to_have_text("")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@WIDE_AND_NARROW
 def test_the_page_in_a_session_shuts_nobody_out(teacher, plan, enter, width, dark):
     session_id = plan("open")
     page = enter(session_id, 7, size=(width, 800), dark=dark)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import overflows, violations
+from tests.browser.conftest import WIDE_AND_NARROW, overflows, violations
 from tests.clients import Person
 
 MOST_BYTES = 200_000
@@ -170,8 +170,7 @@ def test_a_student_has_no_summary(school, log_in, lesson):
     assert response.status == 404
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@WIDE_AND_NARROW
 def test_the_summary_shuts_nobody_out(school, log_in, lesson, width, dark):
     page = read(log_in(school.demo["logins"]["teacher"], size=(width, 800), dark=dark), school, lesson)
 

@@ -2,23 +2,10 @@
 
 import pytest
 
-from tests.faults import FULL
 from tests.faults.proxy import Proxy
 from tests.faults.room import Room
 
 WEBS = ("web", "web2")
-
-
-def pytest_configure(config):
-    """What takes long and shows little that shorter tests do not is for `bin/test --faults`."""
-    config.addinivalue_line("markers", "long: only where faults take as long as they must")
-
-
-def pytest_collection_modifyitems(config, items):
-    """Leave out what is `long` unless all is asked for."""
-    left_out = [] if FULL else [item for item in items if item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="package")
