@@ -14,7 +14,6 @@ import click
 import psutil
 
 from benchmarks import history
-from benchmarks.installation import machine
 from models import ingest
 from models.db import db
 from models.events import Event
@@ -39,10 +38,10 @@ class Log:
         """So many calls; answers the CPU milliseconds of each event."""
         with self.made.app_context():
             batches = [[_event(chance) for _ in range(PER_CALL)] for _ in range(calls)]
-            before = _cpu_seconds()
+            before = cpu_seconds()
             for batch in batches:
                 ingest.append(batch)
-            return 1000 * (_cpu_seconds() - before) / calls / PER_CALL
+            return 1000 * (cpu_seconds() - before) / calls / PER_CALL
 
 
 def _event(chance):
@@ -54,8 +53,8 @@ def _event(chance):
     return event
 
 
-def _cpu_seconds():
-    """Of this process, and of the database's processes that serve it."""
+def cpu_seconds():
+    """What this process and the database's processes that serve it have used."""
     own = time.process_time()
     if db.engine.dialect.name == "sqlite":
         return own
@@ -83,7 +82,7 @@ def main(database, large, small, rounds, calls):
                 cost = log.append(calls, chance)
                 if number:  # the first round warms up
                     found[size].append(cost)
-    print(f"{database}, {PER_CALL} events a call, {machine()}")
+    print(f"{database}, {PER_CALL} events a call, {history.machine()}")
     for size, costs in found.items():
         print(f"{size:,} events in the log: {statistics.median(costs):.4f} ms of CPU an event")
     print(f"ratio {statistics.median(found[large]) / statistics.median(found[small]):.2f} (at most {MOST})")

@@ -48,10 +48,10 @@ PAGE = 500
 
 
 @contextlib.contextmanager
-def application_on(database):
+def application_on(database, redis_url=None):
     """An application on an empty, migrated database of its own: `sqlite`, or `postgresql` at BENCHMARK_DATABASE_URL."""
     with _database(database) as url:
-        made = application_at(url)
+        made = application_at(url, redis_url)
         with made.app_context():
             flask_migrate.upgrade()
             yield made
@@ -59,10 +59,11 @@ def application_on(database):
             db.engine.dispose()
 
 
-def application_at(url):
-    """An application on the database at a URL."""
+def application_at(url, redis_url=None):
+    """An application on the database at a URL, with this Redis or the one that the environment names."""
+    redis_url = redis_url or os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
     settings = {"DATABASE_URL": url, "SECRET_KEY": "only for benchmarks", "MESSAGE_QUEUE": False}
-    settings |= {"REDIS_URL": os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"), "LOG_LEVEL": "ERROR"}
+    settings |= {"REDIS_URL": redis_url, "LOG_LEVEL": "ERROR"}
     return application.create_app(settings)
 
 
@@ -119,15 +120,15 @@ def machine():
     return f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}, Python {python}"
 
 
-def write(events, *, learners=1000, seed=1, first_seq=1):
-    """Write `events` events of `learners` learners, each works on all assignments of a course. Nothing is folded."""
+def write(events, *, learners=1000, seed=1, first_seq=1, works=ASSIGNMENTS_OF_A_COURSE):
+    """Write `events` events of `learners` learners, each with so many works of a course. Nothing is folded."""
     chance = random.Random(seed)
     if first_seq == 1:
         _ground(learners)
     each = events // learners
     start = max(_month_start(), datetime.now(UTC) - timedelta(days=10))
     for user_id in range(1, learners + 1):
-        _insert("study_events", EVENT_COLUMNS, _stream(user_id, each, start, chance, first_seq))
+        _insert("study_events", EVENT_COLUMNS, _stream(user_id, each, start, chance, first_seq, works))
     last_seq = first_seq + each - 1
     with db.engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE user_streams SET last_seq = {last_seq}, last_at = CURRENT_TIMESTAMP")
@@ -139,14 +140,14 @@ def _month_start():
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def _stream(user_id, each, start, chance, first_seq):
+def _stream(user_id, each, start, chance, first_seq, works):
     """One learner's events: first the creation of each work, then a lesson's worth of one after the other."""
     course_id = (user_id - 1) // LEARNERS_OF_A_COURSE + 1
     step = min(SECONDS_BETWEEN, (datetime.now(UTC) - start).total_seconds() / (each + first_seq))
     for n in range(first_seq, first_seq + each):
-        which = (n if n <= ASSIGNMENTS_OF_A_COURSE else n // EVENTS_OF_A_LESSON) % ASSIGNMENTS_OF_A_COURSE
+        which = (n if n <= works else n // EVENTS_OF_A_LESSON) % works
         kind, properties = chance.choice(KINDS)
-        if n <= ASSIGNMENTS_OF_A_COURSE:
+        if n <= works:
             kind, properties = "Submission.Create", {"group_ids": []}
         moment = start + timedelta(seconds=n * step)
         yield (

@@ -268,7 +268,9 @@ def visible_session(viewer, session_id):
 
 def is_expected(viewer, session_row):
     """Whether the viewer is one of a live session's students and still in its course."""
-    return viewer.user_id in listed_students(session_row) and bool(role_names(viewer, _course_of(session_row)))
+    query = select(Role.id).join(Assignment, Assignment.course_id == Role.course_id)
+    query = query.where(Assignment.id == session_row.test_id, Role.user_id == viewer.user_id).limit(1)
+    return viewer.user_id in listed_students(session_row) and db.session.scalar(query) is not None
 
 
 def is_in_room(viewer, session_row, class_students, roles):

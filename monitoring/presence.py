@@ -129,7 +129,7 @@ def connect(session_id, sid, record):
     known = memory().hgetall(_connections(session_id))
     pipe = memory().pipeline()
     if earlier := [old for old, stored in known.items() if _same_page(orjson.loads(stored), record)]:
-        # The page's line before this one, half-open or of a process that has ended: it must not outlive a goodbye.
+        # The page's line before this one, of a process that has ended: it must not outlive a goodbye.
         pipe.hdel(_connections(session_id), *earlier)
     pipe.hset(_connections(session_id), sid, orjson.dumps(record))
     pipe.hdel(_gone(session_id), record["user_id"])
@@ -138,7 +138,9 @@ def connect(session_id, sid, record):
 
 
 def _same_page(record, other):
-    return (record["user_id"], record["tab"]) == (other["user_id"], other["tab"])
+    """Whether one page was at another process before; in one process two lines of a name are two pages, duplicated."""
+    is_its = (record["user_id"], record["tab"]) == (other["user_id"], other["tab"])
+    return is_its and record["process"] != other["process"]
 
 
 def signal(lines, session_id, sid, *, visible, active):

@@ -162,9 +162,11 @@ def join(viewer, session_row, *, now=None):
     """
     now = now or utcnow()
     refuse_closed(session_row.status)
-    submission_id = Submission.from_assignment(access.own_work_in(viewer, session_row.test_id), viewer.user_id).id
+    submission_id = _own_work_id(viewer, session_row)
     found = {}
-    joined = event_of("participant_joined", viewer.user_id, session_row, submission_id)
+    events = [event_of("participant_joined", viewer.user_id, session_row, submission_id)]
+    if session_row.status == live.IN_PROGRESS:
+        events.append(event_of("attempt_started", viewer.user_id, session_row, submission_id))
 
     def write(session):
         row = sessions.locked_session(session, session_row.id)
@@ -176,16 +178,30 @@ def join(viewer, session_row, *, now=None):
         sessions.mutate_participants_in(
             row, lambda all_: sessions.put_participant(all_, viewer.user_id, attempt_id=found["attempt_id"], now=now)
         )
-        return [_attempt_event("attempt_started", viewer.user_id, row, submission_id, attempt.id)] if began else []
+        if began and len(events) > 1:
+            events[1].properties["attempt_id"] = attempt.id
+        elif began:
+            return [_attempt_started(viewer.user_id, row, submission_id, attempt.id)]
+        return []
 
     if _is_new_place(session_row, viewer.user_id):
-        ingest.append([joined], write=write)
+        ingest.append(events, write=write)
     if not found:
+        # Nothing but his coming back: an attempt that begins with it is told by `write`.
+        del events[1:]
         with transaction() as session:
             ingest.lock_streams(session, [viewer.user_id])
             ingest.append(write(session))
     broadcast.participants_changed(session_row.id, [viewer.user_id])
     return found["attempt_id"], submission_id
+
+
+def _own_work_id(viewer, session_row):
+    """The id of the viewer's work on a session's exercise, which is made where he has not opened it yet."""
+    found = _submission_id(db.session(), session_row, viewer.user_id)
+    if found is None:
+        found = Submission.from_assignment(access.own_work_in(viewer, session_row.test_id), viewer.user_id).id
+    return found
 
 
 def join_open(viewer, assignment_id):
@@ -260,7 +276,8 @@ def _attempt_events(row, learners, wanted, actor_id):
     return events
 
 
-def _attempt_event(event_type, user_id, row, submission_id, attempt_id):
-    event = event_of(event_type, user_id, row, submission_id, attempt_id)
+def _attempt_started(user_id, row, submission_id, attempt_id):
+    """Its id is that of every other way to begin: whoever joins twice at once begins once."""
+    event = event_of("attempt_started", user_id, row, submission_id)
     event.properties["attempt_id"] = attempt_id
     return event

@@ -41,7 +41,7 @@ def _everybody(session_row):
 class Story:
     """One learner's part in a session: what the log says of his runs, and where his work stands."""
 
-    def __init__(self, fact, runs, *, first_at, joined, until):
+    def __init__(self, fact, runs, *, first_at, joined, until, claimed):
         self.fact = fact
         self.runs = runs
         self.first_at = first_at
@@ -51,6 +51,7 @@ class Story:
         # What is solved at home the day after is not what the lesson came to.
         self.done_at = graded_at if graded_at and graded_at <= until else None
         self.is_done = self.done_at is not None
+        self.score = claimed / 100 if claimed is not None else work.score if work else None
 
     @property
     def errors(self):
@@ -101,6 +102,7 @@ def _stories(session_row, since, until):
     span = {"since": since, "until": until}
     outcomes = history.outcomes(works, **span)
     first = history.first_acts(works, **span)
+    claims = _claims_then(facts, until)
     edits = {}
     for submission_id, minute, count in history.edits_by_minute(works, **span):
         edits.setdefault(works[submission_id], []).append((minute * MINUTE_MS, count))
@@ -108,8 +110,16 @@ def _stories(session_row, since, until):
     for fact in facts.values():
         work_id = fact.submission and fact.submission.id
         runs = rows.runs_by_our_clock(outcomes.get(work_id, []))
-        stories.append(Story(fact, runs, first_at=first.get(work_id), joined=fact.user_id in joined, until=until))
+        told = {"first_at": first.get(work_id), "joined": fact.user_id in joined, "until": until}
+        stories.append(Story(fact, runs, **told, claimed=claims.get(work_id)))
     return sorted(stories, key=lambda story: (story.fact.name.lower(), story.fact.user_id)), edits
+
+
+def _claims_then(facts, until):
+    """{submission_id: percentage} of those whose score has changed since the session ended: what it was then."""
+    works = [fact.submission for fact in facts.values() if fact.submission]
+    later = [work.id for work in works if work.date_graded is not None and work.date_graded > until]
+    return dict.fromkeys(later, 0.0) | history.best_claims(later, until=until) if later else {}
 
 
 def _steps(stories, edits, *, since, until, step_ms):
@@ -164,7 +174,7 @@ def _tests(stories):
 
 def _totals(stories, hands, told):
     runs = [run for story in stories for run in story.runs]
-    scores = [story.fact.submission.score for story in stories if story.took_part and story.fact.submission]
+    scores = [story.score for story in stories if story.took_part and story.score is not None]
     return {
         "expected": len(stories),
         "took_part": sum(story.took_part for story in stories),
@@ -177,6 +187,12 @@ def _totals(stories, hands, told):
     }
 
 
+def _minutes_at_work(story, edits):
+    """The minutes of this session in which the learner edited or ran."""
+    moments = [at_ms for at_ms, _ in edits.get(story.fact.user_id, [])] + [run.at_ms for run in story.runs]
+    return {at_ms // MINUTE_MS for at_ms in moments}
+
+
 def _line(story, edits, hands, told, until_ms):
     fact = story.fact
     return {
@@ -184,11 +200,11 @@ def _line(story, edits, hands, told, until_ms):
         "name": fact.name,
         "took_part": story.took_part,
         "done": story.is_done,
-        "score": fact.submission.score if fact.submission else None,
+        "score": story.score,
         "runs": len(story.runs),
         "failed_runs": sum(run.failed for run in story.runs),
         "edits": sum(count for _, count in edits.get(fact.user_id, [])),
-        "time_spent_seconds": fact.counts.estimated_time_spent if fact.counts else 0.0,
+        "time_spent_seconds": 60.0 * len(_minutes_at_work(story, edits)),
         "errors": story.errors,
         "hands": hands.get(fact.user_id, 0),
         "hints": told.get(fact.user_id, 0),

@@ -318,6 +318,21 @@ class TestFigures:
         assert first["longest_failing_seconds"] == 120.0
         assert (second["hands"], second["hints"], second["edits"]) == (1, 1, 1)
 
+    def test_homework_after_the_end_does_not_change_what_the_lesson_came_to(self, room):
+        work = room.school.submission(0)
+        score = payload(work, None, score="0.5", correct="false")
+        assert room.students[0].post("/blockpy/update_submission", data=score).json["success"]
+        room.teacher.post(f"{room.url}/complete")
+        before = room.teacher.get(f"{room.url}/summary").json
+        best = payload(work, None, score="1", correct="true")
+        assert room.students[0].post("/blockpy/update_submission", data=best).json["success"]
+
+        after = room.teacher.get(f"{room.url}/summary").json
+
+        assert (before["totals"]["mean_score"], before["students"][0]["score"]) == (0.25, 0.5)
+        assert after["totals"] == before["totals"]
+        assert after["students"] == before["students"]
+
     def test_a_session_that_never_started_has_an_empty_summary(self, room):
         body = {"class_id": 1, "assignment_id": room.school.assignment.id}
         planned = room.teacher.post("/api/sessions", json=body).json["id"]

@@ -297,14 +297,17 @@ class TestInRedis:
         found = state_at(hidden, last_call_ms=NOW)
         assert (found.attention, found.attention_since_ms) == ("AWAY", NOW + MINUTE)
 
-    def test_a_page_that_comes_again_has_one_line(self, now):
+    def test_a_page_that_comes_again_elsewhere_has_one_line_and_a_duplicated_one_has_two(self, now):
         presence.hold_lease("p1")
+        presence.hold_lease("p2")
         self.enter("a")
-        record = presence.new_line(user_id=7, process_id="p1", tab_id="a")
+        duplicate, elsewhere = (presence.new_line(user_id=7, process_id=p, tab_id="a") for p in ("p1", "p2"))
 
-        presence.connect(self.SESSION, "again", record)
+        presence.connect(self.SESSION, "duplicate", duplicate)
+        duplicated = self.read()[7]
+        presence.connect(self.SESSION, "elsewhere", elsewhere)
 
-        assert self.read()[7] == Presence([NOW])
+        assert (duplicated, self.read()[7]) == (Presence([NOW, NOW]), Presence([NOW]))
 
     def test_a_page_that_is_used_says_so_and_when_that_ended(self, now):
         presence.hold_lease("p1")

@@ -185,6 +185,11 @@ class _Ours:
     app = None
     gives_back = False
 
+    def register_birth(self):
+        """Whoever sees this worker may ask it to end: it must know how before it is seen."""
+        self._install_signal_handlers()
+        super().register_birth()
+
     def perform_job(self, job, queue):
         """Run one job inside the application context; no database session is left behind."""
         with self.app.app_context():

@@ -87,6 +87,19 @@ def _span(works, since, until):
     )
 
 
+def best_claims(works, *, until):
+    """{submission_id: the best percentage that the editor had claimed for it by then}."""
+    query = select(StudyEvent.submission_id, StudyEvent.properties["percentage"].as_string()).where(
+        StudyEvent.submission_id.in_(works),
+        StudyEvent.event_type == "X-Submission.Update",
+        StudyEvent.created_at <= until,
+    )
+    best = {}
+    for submission_id, percentage in db.session.execute(query):
+        best[submission_id] = max(best.get(submission_id, 0.0), float(percentage))
+    return best
+
+
 def first_acts(works, *, since, until):
     """{submission_id: when its learner first did something in a span of the server's time}."""
     query = select(StudyEvent.submission_id, func.min(StudyEvent.created_at)).where(
