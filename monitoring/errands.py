@@ -12,6 +12,7 @@ from flask import current_app
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.05
+FIRST_SECONDS = 0.005
 
 
 class Errands:
@@ -39,6 +40,8 @@ class Errands:
     def _run(self):
         while True:
             self.news.wait()
+            # The answer leaves first, and what the rooms of this process show of it.
+            self.app.extensions["socketio"].sleep(FIRST_SECONDS)
             self.news.clear()
             with self.app.app_context():
                 while self.waiting:

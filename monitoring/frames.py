@@ -124,10 +124,19 @@ class Rooms:
             self.news.set()
 
     def note(self, events):
-        """What this process has stored just now: rows show it before anything is read. As `mark`, it takes no lock."""
-        if self.rooms:
-            self.notes.extend(events)
-            self.news.set()
+        """What this process has stored just now: rows show it before anything is read. It waits for nothing."""
+        if not self.rooms:
+            return
+        self.notes.extend(events)
+        if not self.blind and self.lock.acquire(blocking=False):
+            try:
+                self._tell_noted()
+            except Exception:
+                # What was stored is answered whatever the rooms meet; the turn that follows looks at everything marked.
+                log.exception("a note was not shown at once")
+            finally:
+                self.lock.release()
+        self.news.set()
 
     def hand_out(self, session_id, user_ids, *, again=False):
         """Hints wait for these learners; `again` tells them also what came already and was not seen."""
@@ -145,10 +154,6 @@ class Rooms:
             for room in list(self.rooms.values()):
                 if session_id in (None, room.picture.session_id):
                     room.picture.mark(user_ids, urgent=urgent)
-        while self.notes:
-            event = self.notes.popleft()
-            for room in list(self.rooms.values()):
-                room.picture.note(event)
 
     def _tell_hints(self, now):
         """Hand out what learners are told; and tell who watches, twice a second at most, how far that came."""
@@ -175,7 +180,7 @@ class Rooms:
 
     def _run(self):
         while True:
-            self.news.wait(TICK_SECONDS / 2)
+            self.news.wait(self._pause(time.monotonic()))
             self.news.clear()
             with self.app.app_context():
                 try:
@@ -187,10 +192,28 @@ class Rooms:
                     log.exception("a turn of the live rooms failed")
                     self.app.extensions["socketio"].sleep(1)
 
+    def _pause(self, now):
+        """How long nothing is due: half a tick at most, less where a frame waits for its moment."""
+        waiting = [room.due_in(now) for room in list(self.rooms.values()) if room.picture.seq > room.told_seq]
+        return max(min([TICK_SECONDS / 2, *waiting]), 0.001)
+
+    def _tell_noted(self):
+        """What is known without reading anything goes out before anything is read."""
+        noted = set()
+        while self.notes:
+            event = self.notes.popleft()
+            noted.update(room for room in list(self.rooms.values()) if room.picture.note(event) and room.watchers)
+        for room in noted:
+            self._publish(room, room.picture.show_noted())
+            room.tell_if_due(time.monotonic())
+
     def _turn(self, now):
         if self.moving_since:
             self._leave(now)
             return
+        self._take_marks()
+        with self.lock:
+            self._tell_noted()
         looks = now >= self.next_look
         if looks:
             self.next_look = now + LOOK_SECONDS
@@ -200,7 +223,6 @@ class Rooms:
         if now >= self.next_telling:
             self.next_telling = now + retelling.AGAIN_SECONDS
             retelling.tell_again(self)
-        self._take_marks()
         for room in list(self.rooms.values()):
             with self.lock:
                 self._serve_safely(room, now, looks)
@@ -217,14 +239,12 @@ class Rooms:
             broadcast.dismiss(room.picture.session_id, list(room.watchers), "the room failed")
 
     def _serve(self, room, now, looks):
-        """One room's turn: forget it; or tell what is known, refill it with its beat, look at clock and marks."""
+        """One room's turn: forget it; or refill it with its beat, look at clock and marks."""
         if not room.watchers:
             if now - room.wanted_at > FORGET_SECONDS:
                 self.rooms.pop(room.picture.session_id, None)
             return
         room.wanted_at = now
-        if room.picture.noted:
-            self._publish(room, room.picture.show_noted())
         room.tell_if_due(now)
         beats, turns = now >= room.next_beat, room.picture.turns()
         room.hurries = room.hurries or turns
@@ -247,8 +267,8 @@ class Rooms:
             picture.load(marked)
             picture.dirty.clear()
             picture.urgent = False
+            room.next_load = time.monotonic() + TICK_SECONDS
         self._publish(room, picture.look(None if whole or marked is None or not due else marked))
-        room.next_load = time.monotonic() + TICK_SECONDS
 
     def _publish(self, room, changed):
         own = self.moving_since and notices.notice(notices.SERVER_MOVING, iso(utcnow()))

@@ -87,15 +87,16 @@ class Picture:
         self.urgent = self.urgent or (urgent and bool(wanted))
 
     def note(self, event):
-        """What a learner did is in his row as soon as it is stored here; SQL is read after it and has the last word."""
+        """What a learner did is in his row as soon as it is stored; SQL is read then. Answers whether it was his."""
         fact = self.facts.get(event["user_id"])
         work = fact and fact.submission
         if not work or work.id != event["submission_id"] or event["actor_id"] != event["user_id"]:
-            return
+            return False
         if fact.last_activity is not None and event["created_at"] < fact.last_activity:
-            return
+            return False
         fact.last_event_type, fact.last_activity = event["event_type"], event["created_at"]
         self.noted.add(fact.user_id)
+        return True
 
     def show_noted(self):
         """Work out the rows of who was noted, by presence as last seen; answers the ids of those that changed."""

@@ -54,9 +54,13 @@ class Room:
         """Whether what is marked should be looked at: at once, then on the shortest tick."""
         return bool(self.picture.dirty or self.picture.session_dirty) and now >= self.next_load
 
+    def due_in(self, now):
+        """Seconds until the next frame may go out: a hand, or somebody who is lost, within the shortest tick."""
+        return (self.last_frame + TICK_SECONDS if self.hurries else self.next_frame) - now
+
     def tell_if_due(self, now):
-        """Send what is new on the room's tick: a hand, or somebody who is lost, within the shortest one."""
-        if now >= (self.last_frame + TICK_SECONDS if self.hurries else self.next_frame):
+        """Send what is new on the room's tick."""
+        if self.due_in(now) <= 0:
             self.tell(now)
 
     def tell(self, now):
