@@ -13,20 +13,22 @@ from models.db import db
 
 SECONDS = 1.0
 REFRESH_SECONDS = 0.5
+IN_USE_SECONDS = 30.0
 MOST = 10_000
 
 
 class _Kept:
-    def __init__(self, answer, read_at):
+    def __init__(self, answer, read_at, used_at):
         self.answer = answer
         self.read_at = read_at
-        self.wanted = False
+        self.used_at = used_at
 
 
 class Recent:
     """Answers by key. `read(keys)` answers many at once, and leaves out what is refused.
 
-    What is in use is read again together: two queries a second, however many people work.
+    What is in use, asked for within the last half minute, is read again together: two queries a second, however many
+    people work, and nobody who comes every few seconds has to wait for his own.
     """
 
     def __init__(self, read):
@@ -42,26 +44,25 @@ class Recent:
             if one is None or now - one.read_at > SECONDS:
                 missing.append(key)
             else:
-                one.wanted = True
+                one.used_at = now
                 found[key] = one.answer
         if missing or now - self.refreshed_at > REFRESH_SECONDS:
             found |= self._read(missing, now)
         return {key: found[key] for key in keys if key in found}
 
     def _read(self, missing, now):
-        kept = self.kept
+        kept, asked = self.kept, set(missing)
         if now - self.refreshed_at > REFRESH_SECONDS:
             # Whoever comes while this is read goes on with what is known, and does not read it too.
             self.refreshed_at = now
-            missing = missing + [key for key, one in kept.items() if one.wanted and key not in missing]
-            self.kept = kept = {key: one for key, one in kept.items() if one.wanted}
+            self.kept = kept = {key: one for key, one in kept.items() if now - one.used_at <= IN_USE_SECONDS}
+            missing = missing + [key for key in kept if key not in asked]
         fresh = self.read(missing) if missing else {}
         if len(kept) + len(fresh) > MOST:
             kept.clear()
-        for key in missing:
-            kept.pop(key, None)
+        used = {key: one.used_at for key in missing if (one := kept.pop(key, None)) and key not in asked}
         # Where it was emptied meanwhile, this goes into what nobody looks at any more.
-        kept.update({key: _Kept(answer, now) for key, answer in fresh.items()})
+        kept.update({key: _Kept(answer, now, used.get(key, now)) for key, answer in fresh.items()})
         return fresh
 
     def forget(self):

@@ -12,7 +12,7 @@ from models.course import Course
 from models.db import db, release, transaction, utcnow
 from models.errors import AppError, NotAllowed, NotFound, NotLoggedIn
 from models.live import ClassModel, SessionModel
-from models.recent import MOST, REFRESH_SECONDS, Recent
+from models.recent import IN_USE_SECONDS, MOST, REFRESH_SECONDS, Recent
 from models.streams import AnalyticsAccessAudit, JobRun
 from models.user import INSTRUCTOR, LEARNER, TEACHING_ASSISTANT, ApiToken, User
 from tests.factories import Caller, make_user, payload, viewer
@@ -416,11 +416,29 @@ def test_what_is_in_use_is_read_again_together_and_what_is_not_is_forgotten():
     known = Recent(read)
     known.among(["a", "b", "idle", "refused"])
     known.among(["a", "b"])
+    known.kept["idle"].used_at -= IN_USE_SECONDS
     time.sleep(REFRESH_SECONDS + 0.1)
     known.among(["a"])
 
     assert asked == [["a", "b", "idle", "refused"], ["a", "b"]]
     assert set(known.kept) == {"a", "b"}
+
+
+def test_who_comes_every_few_seconds_is_not_asked_for_again_each_time():
+    asked = []
+
+    def read(keys):
+        asked.append(sorted(keys))
+        return dict.fromkeys(keys, True)
+
+    known = Recent(read)
+    known.among(["seldom"])
+    for _ in range(3):
+        time.sleep(REFRESH_SECONDS + 0.1)
+        known.among(["often"])
+    known.among(["seldom"])
+
+    assert asked[1:] == [["often", "seldom"]] * 3
 
 
 def test_what_is_remembered_has_a_limit():

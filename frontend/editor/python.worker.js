@@ -17,7 +17,9 @@ self.addEventListener("message", ({ data }) => {
 });
 
 // A file that does not arrive leaves Pyodide's promise open for ever and shows up only here.
-function loadingFailed({ reason }) {
+function loadingFailed(event) {
+  const { reason } = event;
+  event.preventDefault?.(); // the page is told, and tries again
   self.postMessage({ type: "unavailable", message: String(reason?.message ?? reason) });
 }
 

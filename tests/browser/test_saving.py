@@ -225,6 +225,7 @@ def test_a_networks_own_login_page_is_not_taken_for_an_answer(school, desk):
     check_all_there(page, school, 9)
 
 
+@pytest.mark.long
 def test_answers_that_are_lost_after_the_commit_double_nothing(school, desk):
     page, lost = desk(10), []
 

@@ -220,6 +220,7 @@ def test_a_line_that_only_seems_open_is_noticed(school, plan, enter):
     expect(page.locator("#room-trouble")).to_have_text("", timeout=10_000)
 
 
+@pytest.mark.long
 def test_a_lost_line_is_tried_again_soon_and_never_later_than_after_five_seconds(school, plan, enter):
     page = enter(plan("open", "start"), 6)
     expect(page.locator("#room-state")).to_contain_text("In progress")
