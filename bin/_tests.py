@@ -27,8 +27,7 @@ printed with its seed; TEST_FAULT_SEED draws the same moments again, TEST_FAULT_
 changes the 20. TEST_POSTGRESQL_URL, TEST_REDIS_URL and TEST_CHROMIUM name servers and a browser of yours in place of
 those that are looked for and started here; TEST_POSTGRESQL_BIN names the folder of PostgreSQL's programs."""
 LAST_WORDS_SECONDS = 20
-# More than there are cores: a third of the time tests wait, for a timer or a process.
-EVERYTHING = ["-q", "-n", "3", "--dist", "loadfile"]
+EVERYTHING = ["-q", "-n", "2", "--dist", "loadfile"]
 # One after the other, and each kill told as it comes: they take long.
 FAULTS = ["tests/faults", "tests/browser/test_saving.py", "tests/browser/test_student.py", "-v", "-s"]
 FAULT_POINTS = "20"

@@ -199,6 +199,7 @@ def test_what_this_browser_cannot_keep_is_said_and_asked_about_at_closing(school
     check_all_there(page, school, 5)
 
 
+@pytest.mark.long
 def test_of_two_tabs_the_older_one_says_that_the_other_has_newer_work(school, desk):
     one = desk(6)
     two = visit(one.context.new_page(), school)

@@ -209,6 +209,7 @@ def test_who_is_taken_out_of_the_course_is_told_and_does_not_knock_again(school,
     expect(page.locator("#hand")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_a_line_that_only_seems_open_is_noticed(school, plan, enter):
     page = enter(plan("open", "start"), 6)
     expect(page.locator("#room-state")).to_contain_text("In progress")

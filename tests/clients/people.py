@@ -65,6 +65,7 @@ class Pupil(Person):
         self.received = []
         self.hints = []
         self.closed = []
+        self.cut = []
 
     def open(self, assignment_id):
         """Begin, or go on, with an exercise."""
@@ -108,11 +109,16 @@ class Pupil(Person):
 
     def drop(self):
         """Lose the line as a network does, without goodbye."""
+        cut = self.line.eio.ws.sock
+        self.cut.append(cut)
         with contextlib.suppress(OSError):
-            self.line.eio.ws.sock.shutdown(socket.SHUT_RDWR)
+            cut.shutdown(socket.SHUT_RDWR)
 
     def close(self):
         """Hang up everything."""
         if self.line is not None:
             self.line.shutdown()
+        # A line that was cut is closed by nobody else.
+        for cut in self.cut:
+            cut.close()
         super().close()
