@@ -70,7 +70,8 @@ class Picture:
     def _begin_anew(self):
         """Somebody was taken off the list before he ever came: no frame can say that a row is gone."""
         self.epoch = secrets.token_hex(8)
-        self.facts, self.rows, self.changed_at, self.dirty = {}, {}, {}, set()
+        self.facts, self.rows, self.changed_at = {}, {}, {}
+        self.dirty, self.noted = set(), set()
 
     def _session_as_told(self, with_names):
         """The session of the contract; the names of its class and exercise are read with the whole picture only."""
@@ -107,7 +108,7 @@ class Picture:
     def look(self, user_ids=None):
         """Work these rows (all by default) out again from facts and presence; answers the ids of those that changed."""
         now_ms = presence.clock_ms()
-        here = presence.read(self.session_id, now_ms=now_ms, sees_since_ms=rooms().sight.since_ms)
+        self.here = here = presence.read(self.session_id, now_ms=now_ms, sees_since_ms=rooms().sight.since_ms)
         wanted = self.facts if user_ids is None else [user_id for user_id in user_ids if user_id in self.facts]
         changed = [user_id for user_id in wanted if self._look_at(user_id, here.get(user_id), now_ms)]
         if user_ids is None or changed:

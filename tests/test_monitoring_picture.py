@@ -121,6 +121,22 @@ def test_what_this_process_stored_is_in_the_row_before_sql_is_asked(house):
     assert picture.show_noted() == []
 
 
+def test_a_note_leaves_who_has_a_line_with_his_line(house):
+    learner, picture = house.learners[0], house.picture
+    presence.hold_lease("p1")
+    presence.connect(picture.session_id, "a", presence.new_line(user_id=learner.id, process_id="p1", tab_id="a"))
+    picture.look()
+    event = {"event_type": "File.Edit", "user_id": learner.id, "actor_id": learner.id, "created_at": utcnow()}
+    before = picture.rows[learner.id]
+
+    picture.note({**event, "submission_id": picture.facts[learner.id].submission.id})
+    picture.show_noted()
+
+    after = picture.rows[learner.id]
+    assert (before["state"], before["tabs"]) == (after["state"], after["tabs"]) == ("CONNECTED", 1)
+    assert after["last_event_type"] == "File.Edit"
+
+
 def test_what_others_do_or_is_done_elsewhere_makes_nobody_present(house):
     first, second = house.learners[:2]
     picture = house.picture
