@@ -220,8 +220,9 @@ def get_class(viewer, class_id):
     return found
 
 
-def _course_of(session_row):
-    return db.session.scalar(select(Assignment.course_id).where(Assignment.id == session_row.test_id))
+def _course_of(row):
+    """The course of a live session or attempt, which is its exercise's."""
+    return db.session.scalar(select(Assignment.course_id).where(Assignment.id == row.test_id))
 
 
 def is_watcher(viewer, session_row):
@@ -333,8 +334,7 @@ def highlightable_attempt(viewer, attempt_id):
     """A live attempt that the viewer may mark: the learner's own, or of a session or course that he teaches."""
     found = db.session.get(AttemptModel, attempt_id)
     logged_in(viewer)
-    course = found and db.session.scalar(select(Assignment.course_id).where(Assignment.id == found.test_id))
-    roles = role_names(viewer, course) if found else set()
+    roles = role_names(viewer, _course_of(found)) if found else set()
     if not (found and (viewer.is_admin or roles & set(STAFF) or (roles and found.student_id == viewer.user_id))):
         raise NotFound("There is no such attempt.")
     return found

@@ -1,14 +1,13 @@
 """Hints: what a teacher tells a learner or the whole room, told until a client has it, confirmed when it was seen."""
 
-from models import access, ingest, live
-from models.assignment import Assignment
+from models import access, ingest
 from models.db import db, iso, transaction, utcnow
 from models.errors import Conflict, Invalid, NotFound
-from models.events import Event, natural_id
 from models.live import MOST_HINT, SessionModel
 from monitoring import broadcast, rooms
 from monitoring.errands import later
 from monitoring.repositories import sql_hint_repository as repository
+from monitoring.sessions import event_of, refuse_closed
 
 
 def send(viewer, session_row, user_id, message, *, now=None):
@@ -23,14 +22,16 @@ def send(viewer, session_row, user_id, message, *, now=None):
     told = {}
 
     def write(session):
-        _refuse_closed(session.get(SessionModel, session_row.id, populate_existing=True))
+        refuse_closed(session.get(SessionModel, session_row.id, populate_existing=True).status)
         place = {"session_id": session_row.id, "sender_id": viewer.user_id, "user_id": user_id}
         told["hint_id"] = repository.save_hint(session, **place, message=message, to=to, now=now)
         for event in events:
             event.properties["hint_id"] = told["hint_id"]
 
-    events = [_event("hint_sent", learner, session_row, viewer.user_id, now) for learner in to]
-    _refuse_closed(session_row)
+    refuse_closed(session_row.status)
+    events = [event_of("hint_sent", learner, session_row, None, now) for learner in to]
+    for event in events:
+        event.actor_id = viewer.user_id
     ingest.append(events, write=write)
     broadcast.hint_told(session_row.id, to)
     return tell_watchers(session_row.id, told["hint_id"])
@@ -45,24 +46,6 @@ def _addressees(session_row, user_id):
     if user_id not in expected:
         raise NotFound("There is no such student in this session.")
     return [user_id]
-
-
-def _refuse_closed(session_row):
-    if session_row.status not in live.OPEN_STATES[1:]:
-        raise Conflict("Hints are told while a session is open.")
-
-
-def _event(event_type, user_id, session_row, actor_id, *parts):
-    course_id = db.session.get(Assignment, session_row.test_id).course_id
-    return Event(
-        event_type,
-        user_id,
-        natural_id(event_type, session_row.id, user_id, actor_id, *map(str, parts)),
-        actor_id=actor_id,
-        assignment_id=session_row.test_id,
-        course_id=course_id,
-        properties={"session_id": session_row.id},
-    )
 
 
 def list_hints(session_row, *, user_id=None):
@@ -156,7 +139,7 @@ def see(viewer, hint_id, *, now=None):
     if receipt.seen_at is not None:
         return
     session_row = access.joinable_session(viewer, session_id)
-    event = _event("hint_seen", viewer.user_id, session_row, viewer.user_id, hint_id)
+    event = event_of("hint_seen", viewer.user_id, session_row, None, hint_id)
     event.properties["hint_id"] = hint_id
 
     def write(session):

@@ -1,6 +1,5 @@
 // What events say, made readable: a program's output, an error, a grader's feedback. Everything becomes plain text.
 
-const RUN_TYPES = new Set(["Run.Program", "Compile.Error"]);
 const LONGEST = 4000;
 
 function parsed(message) {
@@ -23,17 +22,6 @@ function plain(html) {
 
 function short(text) {
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}\n…` : text;
-}
-
-/** The last run of the program among `events` (newest first): `{event, failed, text}`, or null. */
-export function lastRun(events) {
-  const event = events.find((one) => RUN_TYPES.has(one.event_type) && one.file_path !== "evaluations");
-  if (!event) return null;
-  const message = event.message ?? "";
-  const failed = event.event_type === "Compile.Error" || event.category === "ProgramErrorOutput";
-  const value = failed ? null : parsed(message);
-  const outputs = value ? value.outputs ?? value.output ?? "" : message;
-  return { event, failed, text: short(Array.isArray(outputs) ? outputs.join("\n") : String(outputs)) };
 }
 
 /** The last feedback of the checks: `{event, text}`, or null. */

@@ -5,7 +5,7 @@ import { CodeView, changedLines } from "./code_view.js";
 import { chip, el, setChip, setText } from "./dom.js";
 import { deed, nameDeed } from "./need_line.js";
 import { isSnoozed, kindOf } from "./needs.js";
-import { ChecksSection, Events, Figures, RunSection, passTimes, runOf } from "./pane_parts.js";
+import { ChecksSection, Events, Figures, RunSection, passTimes } from "./pane_parts.js";
 import { Scrubber } from "./scrubber.js";
 import { Composer, Told } from "./told.js";
 import { claimWords, clock, hasNoLine, hereChip, since, workChip } from "./words.js";
@@ -192,7 +192,7 @@ export class Pane {
     if (isReturn) this.codeView.clearMark();
     this.#showCode(code, isReturn ? null : changedLines(this.liveCode, code));
     this.liveCode = code;
-    this.run.show(runOf(this.student), this.now);
+    this.run.show(this.student.last_run, this.now);
     this.checks.show(this.student.events, this.now);
   }
 

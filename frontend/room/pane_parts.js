@@ -1,7 +1,7 @@
 // The parts of a student's pane below the program: the run, what the checks said, figures, and what happened.
 
 import { el, setAttribute, setText } from "./dom.js";
-import { detail, lastFeedback, lastRun } from "./messages.js";
+import { detail, lastFeedback } from "./messages.js";
 import { ago, eventWords, exact, worked } from "./words.js";
 
 const EVENTS_SHOWN = 40;
@@ -13,13 +13,6 @@ function timeOf(at, now) {
 /** The times in `node` as they sound now. */
 export function passTimes(node, now) {
   for (const time of node.querySelectorAll("time[data-ago]")) setText(time, ago(time.dateTime, now));
-}
-
-/** The last run as the server tells it, or as the events do: `{at, ok, error, text}`, or null. */
-export function runOf(student) {
-  if (student.last_run !== undefined) return student.last_run;
-  const run = lastRun(student.events);
-  return run && { at: run.event.occurred_at ?? run.event.created_at, ok: !run.failed, error: null, text: run.text };
 }
 
 /** A heading with a text under it, which stays in place while both change. */

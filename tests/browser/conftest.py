@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.clients import House
+from tests.clients import House, Person
 from tests.processes import Installation
 
 AXE = Path(__file__).parent.parent.parent / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -27,6 +27,14 @@ def school(tmp_path_factory, redis_url):
     made.start("web", "counts", "others", "scheduler")
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module")
+def teacher(school):
+    """The demo's teacher, over HTTP."""
+    person = Person(school.url, school.demo["logins"]["teacher"])
+    yield person
+    person.close()
 
 
 @pytest.fixture(scope="module")

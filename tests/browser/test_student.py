@@ -19,14 +19,6 @@ window.become = (next) => { state = next; document.dispatchEvent(new Event('visi
 """
 
 
-@pytest.fixture(scope="module")
-def teacher(school):
-    """The demo's teacher, over HTTP."""
-    person = Person(school.url, school.demo["logins"]["teacher"])
-    yield person
-    person.close()
-
-
 @pytest.fixture
 def plan(school, teacher):
     """`plan(*actions, **more)`: a session of the demo class that has gone through these actions; answers its id."""

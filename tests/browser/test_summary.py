@@ -15,14 +15,6 @@ from tests.clients import Person
 MOST_BYTES = 200_000
 
 
-@pytest.fixture(scope="module")
-def teacher(school):
-    """The demo's teacher, over HTTP."""
-    person = Person(school.url, school.demo["logins"]["teacher"])
-    yield person
-    person.close()
-
-
 @pytest.fixture
 def held(school, teacher):
     """`held(*actions)`: a session of the demo class that has gone through these actions; answers its id."""
